@@ -1,0 +1,67 @@
+/*
+ * The one matching language: `Keyword=value` with DICOM attribute matching (PS3.4 C.2.2.2). It means the
+ * same in pacs-find, in a route, in a prune policy, in an export and in a C-FIND.
+ *
+ *   single value     PatientID=123            exact, letter case counts
+ *   universal        PatientID=               matches everything (the key is only shown); also "*"
+ *   empty            PatientID=""             the two quotes: no value at all
+ *   wildcards        PatientName=DOE^J*       * any run, ? one character; not for dates, numbers, UIDs
+ *   list             Modality=CT\MR or CT,MR  any of them (comma not in text VRs LT ST UT, nor PN, LO, SH)
+ *   UID list         StudyInstanceUID=1.2\1.3
+ *   range            StudyDate=20240101-20241231, 20240101-, -20241231; DA TM DT
+ *   relative dates   StudyDate=today, yesterday, -30d (older than or equal 30 days ago is `-30d` as the
+ *                    end of an open range: "-30d" means until 30 days ago; "30d-" since 30 days ago;
+ *                    units d w m y)
+ *   numbers          SliceThickness<2, Rows>=512, KVP!=120, SliceThickness=0.5..2  (IS DS and binary VRs;
+ *                    compared as numbers)
+ *   person names     letter case does not matter; a pattern without '^' is the whole family name or any
+ *                    component group as given with wildcards; groups separated by '=' match each alone
+ */
+#ifndef PACS_DICOM_MATCH_H
+#define PACS_DICOM_MATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "dicom/tag.h"
+
+enum match_kind {
+    MATCH_UNIVERSAL,
+    MATCH_EMPTY,
+    MATCH_SINGLE,
+    MATCH_WILD,
+    MATCH_LIST,   /* any of several, each single or wild */
+    MATCH_RANGE,  /* low..high in normalised text, either may be NULL: open */
+    MATCH_NUMBER, /* low..high as numbers */
+};
+
+struct match; /* one compiled key */
+
+/* From `Keyword=value` (or an operator < <= > >= !=). Returns NULL with ERR_INPUT: no operator, unknown
+ * keyword with suggestions, a bad date. Free with match_free. */
+struct match *match_parse(const char *expression, struct err *err);
+/* From the parts, as C-FIND gives them (`value` UTF-8, DICOM syntax only: no commas as list separator,
+ * no relative dates, no quotes). */
+struct match *match_new(tag_t tag, vr_t vr, const char *value, size_t length, struct err *err);
+void match_free(struct match *match);
+
+tag_t match_tag(const struct match *match);
+vr_t match_vr(const struct match *match);
+enum match_kind match_kind(const struct match *match);
+bool match_negated(const struct match *match);
+
+/* Whether a value matches: UTF-8 text as scan_text writes it (several values joined by '\': any of
+ * them may match); NULL or empty is "no value". Never fails. */
+bool match_test(const struct match *match, const char *text, size_t length);
+
+/* For an index to narrow the candidates before match_test decides. All are borrowed and NULL when they
+ * do not apply. `exact`: count strings of which the value must equal one (folded for PN). `prefix`: the
+ * (folded for PN) literal start of a wild card pattern. `low`, `high`: bounds of a range, inclusive, as
+ * normalised DA/TM/DT text. */
+size_t match_exact(const struct match *match, const char *const **values);
+const char *match_prefix(const struct match *match);
+const char *match_low(const struct match *match);
+const char *match_high(const struct match *match);
+
+#endif

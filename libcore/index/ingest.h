@@ -1,0 +1,59 @@
+/*
+ * Ingest: one complete file in incoming/ becomes a durable, findable object, or is refused with a reason.
+ * The one way into the archive, for pacs-recv and for pacs-index --import.
+ */
+#ifndef PACS_INDEX_INGEST_H
+#define PACS_INDEX_INGEST_H
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "index/archive.h"
+
+enum ingest_result {
+    INGEST_FAILED = -1,  /* disk, index: err says; nothing was acknowledged, the file is gone */
+    INGEST_STORED = 0,
+    INGEST_SAME,         /* the archive has this very data set: a quiet success */
+    INGEST_CONFLICT,     /* same SOP instance, other content: by policy in quarantine or dropped; the
+                            first is kept */
+    INGEST_REPLACED,     /* same, policy replace: the first is in quarantine */
+    INGEST_MISMATCH,     /* the data set is not of the class or instance that was announced: quarantine */
+    INGEST_BROKEN        /* no object in it, or UIDs that may not become a path: quarantine */
+};
+
+enum ingest_sync { SYNC_OBJECT, SYNC_ASSOCIATION, SYNC_NONE };
+
+struct ingest_options {
+    enum ingest_sync sync;
+    const char *calling_aet;     /* or NULL */
+    const char *sop_class_uid;   /* announced in the C-STORE request, or NULL */
+    const char *sop_instance_uid;
+};
+
+struct ingest_report {
+    char study_uid[65], series_uid[65], sop_uid[65], sop_class_uid[65], transfer_syntax[65];
+    struct buf path;   /* of the object below the root, or of the quarantined file */
+    struct buf reason; /* for all but STORED and SAME: one line */
+    uint64_t size;     /* bytes of the file */
+};
+void ingest_report_free(struct ingest_report *report);
+
+struct ingest;
+
+/* One per process; keeps the scanner and what it knows of studies. */
+struct ingest *ingest_new(struct archive *archive, struct err *err);
+/* Takes over `incoming`. The report is overwritten. */
+enum ingest_result ingest_object(struct ingest *ingest, struct incoming *incoming,
+                                 const struct ingest_options *options, struct ingest_report *report,
+                                 struct err *err);
+/* End of an association or a batch: what SYNC_ASSOCIATION left undone becomes durable. */
+int ingest_flush(struct ingest *ingest, struct err *err);
+void ingest_free(struct ingest *ingest);
+
+/* Placements that a kill or a power loss left without a row are found again; leftovers in incoming/ are
+ * removed. For the start of a writer. Returns how many rows were added, or -1. */
+int archive_recover(struct archive *archive, struct err *err);
+/* Moves the write-ahead log into index.db; `full` also forgets the list of recent placements. For an idle
+ * process, never in the way of an answer. */
+int archive_checkpoint(struct archive *archive, bool full, struct err *err);
+
+#endif
