@@ -22,7 +22,8 @@ struct config_entry {
     bool used;
 };
 
-/* A missing file is an empty configuration. A line that cannot be read: -> NULL, "FILE:LINE: ...". */
+/* A missing file is an empty configuration. A line that cannot be read: -> NULL, "FILE:LINE: ...".
+ */
 struct config *config_load(const char *path, struct err *err);
 void config_free(struct config *config);
 

@@ -25,8 +25,8 @@ struct err {
 };
 
 /* Each fills `err` (which may be NULL) and returns -1, so that `return err_set(...)` reads well.
- * The text is cut at the size of the buffer; control characters in it become '?', because names from
- * peers and files end up in it. */
+ * The text is cut at the size of the buffer; control characters in it become '?', because names
+ * from peers and files end up in it. */
 int err_set(struct err *err, enum err_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -27,13 +27,13 @@ int make_folders(int dirfd, const char *path, bool durable, struct err *err);
 /* fsync of the folder `path` below `dirfd`. */
 int sync_folder(int dirfd, const char *path, struct err *err);
 
-/* A new file in `path` is written beside it and renamed over it once durable: readers see the old or
- * the new content, never half of one. */
+/* A new file in `path` is written beside it and renamed over it once durable: readers see the old
+ * or the new content, never half of one. */
 int replace_file(const char *path, const void *bytes, size_t length, mode_t mode, struct err *err);
 
 /* Advisory lock of the whole file (flock), waiting at most `timeout_ms` (0: not at all, -1: for
- * ever). The file is made if it is missing. Returns the descriptor, which holds the lock until it is
- * closed; -1 with ERR_BUSY and "NAME: locked by pid N" when someone else keeps it. */
+ * ever). The file is made if it is missing. Returns the descriptor, which holds the lock until it
+ * is closed; -1 with ERR_BUSY and "NAME: locked by pid N" when someone else keeps it. */
 int lock_file(const char *path, int timeout_ms, struct err *err);
 /* The same on an open descriptor. Returns 0 or -1. */
 int lock_fd(int fd, const char *name, int timeout_ms, struct err *err);

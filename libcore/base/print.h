@@ -1,6 +1,6 @@
 /*
- * Rows for people and for pipes: an aligned table on a terminal, tab-separated lines into a pipe, and
- * CSV, JSON (one object a line) or NUL-ended lines on request.
+ * Rows for people and for pipes: an aligned table on a terminal, tab-separated lines into a pipe,
+ * and CSV, JSON (one object a line) or NUL-ended lines on request.
  *
  * Text is UTF-8. In tables, TSV and NUL output every control character becomes '?', so that a value
  * from a peer can neither break a line nor drive a terminal; CSV (RFC 4180) and JSON keep all.
@@ -17,9 +17,9 @@
 enum print_format { PRINT_AUTO, PRINT_TABLE, PRINT_TSV, PRINT_CSV, PRINT_JSON, PRINT_NUL };
 
 struct print_column {
-    const char *name;   /* header, and key in JSON: a keyword */
-    char vr[3];         /* "" : plain text; in JSON numbers of IS, DS, US... stay strings unless valid */
-    bool right;         /* right-aligned in a table */
+    const char *name; /* header, and key in JSON: a keyword */
+    char vr[3]; /* "" : plain text; in JSON numbers of IS, DS, US... stay strings unless valid */
+    bool right; /* right-aligned in a table */
 };
 
 struct printer;
