@@ -1,6 +1,12 @@
 # pacsutils. `make demo` and `make check` do everything, from a fresh machine on.
 #
-# SAN=1 builds with AddressSanitizer and UBSan into a folder of its own; WERROR=1 makes warnings errors.
+#   make            build into build/            make demo       an archive with sample studies in it
+#   make check      every test                   make check SAN=1   the same under ASan and UBSan
+#   make bench      the table of figures         make soak       fault tests, the long form
+#   make fuzz       FUZZ_SECONDS=60 each         make lint       format, static analysis, sh, man pages
+#   make install    PREFIX, DESTDIR              make uninstall, make clean
+#
+# SAN=1 builds into a folder of its own; WERROR=1 makes warnings errors.
 
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
@@ -34,6 +40,13 @@ TOOLS    := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c))
 
 .PHONY: all
 all: $(COMMANDS:%=$(B)/%)
+
+ifeq ($(wildcard /usr/include/dcmtk/config/osconfig.h /usr/include/*/dcmtk/config/osconfig.h),)
+all: no-packages
+.PHONY: no-packages
+no-packages:
+	@echo "The libraries to build with are missing: scripts/bootstrap installs them." >&2; exit 1
+endif
 
 # ---- objects ----
 
@@ -81,12 +94,137 @@ $(B)/tests/%: $(B)/tests/tools/%.o $(B)/libcore.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 .SECONDARY:
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) build-fuzz -name '*.d' 2>/dev/null)
 
-.PHONY: unit
+# ---- tests ----
+
+# Installs missing packages; BOOTSTRAP=true leaves that out.
+BOOTSTRAP ?= scripts/bootstrap
+JOBS      ?= $(shell nproc 2>/dev/null || echo 2)
+SUBMAKE    = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
+# A test that hangs is stopped, with all that it started.
+TEST_TIMEOUT ?= 600
+PROVE = B=$(CURDIR)/$(B) SAN=$(SAN) CMOCKA_MESSAGE_OUTPUT=TAP \
+    prove --norc -e 'timeout -k 10 $(TEST_TIMEOUT)'
+# The slow ones first, so that two at a time end together.
+SCRIPTS := $(wildcard tests/fault/*.t) $(wildcard tests/e2e/*.t)
+# Inputs that made a fuzz target fail once, and seeds: replayed by tests/fuzz/replay.c.
+FUZZ    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+
+$(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libcore.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+.PHONY: tests unit check soak bench demo
+# All that the tests run.
+tests: all $(UNIT) $(TOOLS) $(FUZZ:%=$(B)/tests/fuzz_%)
+
 unit: $(UNIT)
-	CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(UNIT)
+	$(PROVE) $(UNIT)
+
+check:
+	@$(BOOTSTRAP)
+	+@$(SUBMAKE) WERROR=1 tests
+	@$(PROVE) -j$(JOBS) $(SCRIPTS) $(UNIT)
+
+soak: TEST_TIMEOUT := 86400
+soak:
+	@$(BOOTSTRAP)
+	+@$(SUBMAKE) tests
+	@SOAK=1 $(PROVE) -v $(wildcard tests/fault/*.t)
+
+bench:
+	@$(BOOTSTRAP)
+	+@$(SUBMAKE) tests
+	@B=$(CURDIR)/$(B) tests/bench/run
+
+demo:
+	@$(BOOTSTRAP)
+	+@$(SUBMAKE) all
+	@B=$(B) scripts/demo
+
+# ---- fuzzing: libFuzzer, each target for FUZZ_SECONDS; what it finds stays in build-fuzz/ ----
+
+FUZZ_SECONDS ?= 60
+FUZZ_CC    ?= clang
+FUZZ_FLAGS := -std=c17 -O1 -g -fno-omit-frame-pointer \
+    -fsanitize=fuzzer-no-link$(comma)address$(comma)undefined -fno-sanitize-recover=undefined
+FUZZ_OBJ   := $(CORE_SRC:%.c=build-fuzz/%.o) \
+    $(if $(wildcard libcore/dicom/dict.awk),build-fuzz/gen/dict_table.o)
+
+build-fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
+build-fuzz/gen/dict_table.o: $(B)/gen/dict_table.c
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -c -o $@ $<
+build-fuzz/libcore.a: $(FUZZ_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+build-fuzz/fuzz_%: build-fuzz/tests/fuzz/fuzz_%.o build-fuzz/libcore.a
+	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
+
+.PHONY: fuzz fuzz-targets
+fuzz-targets: $(FUZZ:%=build-fuzz/fuzz_%)
+fuzz:
+	@$(BOOTSTRAP)
+	+@$(SUBMAKE) fuzz-targets
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(FUZZ)
+
+# ---- lint ----
+
+C_FILES  := $(sort $(wildcard cmd/*.c libcore/*/*.c libcore/*/*.cc libcore/*/*.h tests/*/*.c tests/*/*.h))
+TIDY     := $(filter %.c,$(C_FILES))
+MAN      := $(wildcard man/*.[1-9])
+SH_FILES := $(wildcard tests/*/*.sh tests/*/*.t) .ci/run \
+    $(shell grep -lE '^\#!/bin/(ba)?sh' scripts/* scripts/*/* tests/*/* 2>/dev/null)
+
+.PHONY: lint lint-format lint-tidy lint-sh lint-man
+lint:
+	@$(BOOTSTRAP)
+	+@$(SUBMAKE) -k lint-format lint-tidy lint-sh lint-man
+lint-format:
+	clang-format --dry-run -Werror $(C_FILES)
+lint-sh:
+	shellcheck -S warning -x $(sort $(SH_FILES))
+lint-man:
+	$(if $(MAN),mandoc -Tlint -Wwarning $(MAN))
+# clang-tidy takes a second a file: one at a time, as many at once as there are cores.
+lint-tidy: $(TIDY:%=$(B)/lint/%.ok)
+$(B)/lint/%.ok: % .clang-tidy $(wildcard libcore/*/*.h)
+	@mkdir -p $(@D)
+	@echo clang-tidy $<
+	@clang-tidy --quiet $< -- -std=c17 $(CPPFLAGS) 2>$@.err || { cat $@.err; exit 1; }
+	@touch $@
+
+# ---- installation ----
+
+BINDIR   ?= $(PREFIX)/bin
+MANDIR   ?= $(PREFIX)/share/man
+DOCDIR   ?= $(PREFIX)/share/doc/pacsutils
+COMPDIR  ?= $(PREFIX)/share/bash-completion/completions
+UNITDIR  ?= $(PREFIX)/lib/systemd/system
+EXAMPLES := $(wildcard scripts/examples/*)
+
+.PHONY: install uninstall
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(COMPDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(DOCDIR)/examples
+	install -m 755 $(COMMANDS:%=$(B)/%) $(DESTDIR)$(BINDIR)
+	for page in $(MAN); do \
+	    install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done
+	install -m 644 scripts/completions/pacs.bash $(DESTDIR)$(COMPDIR)/pacs
+	for command in $(COMMANDS); do ln -sf pacs $(DESTDIR)$(COMPDIR)/$$command || exit 1; done
+	sed 's|@BINDIR@|$(BINDIR)|' scripts/systemd/pacs-recv.service > $(DESTDIR)$(UNITDIR)/pacs-recv.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/pacs-recv.service
+	install -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)
+	for example in $(EXAMPLES); do install -m 755 $$example $(DESTDIR)$(DOCDIR)/examples || exit 1; done
+
+uninstall:
+	rm -f $(COMMANDS:%=$(DESTDIR)$(BINDIR)/%) $(COMMANDS:%=$(DESTDIR)$(COMPDIR)/%) $(DESTDIR)$(COMPDIR)/pacs
+	for page in $(MAN); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
+	rm -f $(DESTDIR)$(UNITDIR)/pacs-recv.service
+	rm -rf $(DESTDIR)$(DOCDIR)
 
 .PHONY: clean
 clean:
-	rm -rf build build-san
+	rm -rf build build-san build-fuzz

@@ -70,8 +70,8 @@ if [ -n "${SAN:-}" ]; then
     # A finding ends the program with a status that no tool has by itself.
     ASAN_OPTIONS=${ASAN_OPTIONS:-exitcode=98:detect_leaks=1:allocator_may_return_null=1}
     UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1:exitcode=98}
-    LSAN_OPTIONS=${LSAN_OPTIONS:-suppressions=$SRC/tests/lsan.supp:print_suppressions=0}
-    export ASAN_OPTIONS UBSAN_OPTIONS LSAN_OPTIONS
+    [ ! -f "$SRC/tests/lsan.supp" ] || LSAN_OPTIONS=suppressions=$SRC/tests/lsan.supp:print_suppressions=0
+    export ASAN_OPTIONS UBSAN_OPTIONS ${LSAN_OPTIONS+LSAN_OPTIONS}
 fi
 
 test_count=0
