@@ -8,6 +8,7 @@
 #
 # SAN=1 builds into a folder of its own; WERROR=1 makes warnings errors.
 
+comma   := ,
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -18,7 +19,6 @@ B       := build$(if $(SAN),-san)
 WARN     := -Wall -Wextra -Wshadow -Wpointer-arith -Wvla -Wno-missing-field-initializers $(if $(WERROR),-Werror)
 CWARN    := $(WARN) -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings
 SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
-comma    := ,
 OPT      ?= -O2 -g
 CPPFLAGS += -Ilibcore -I$(B)/gen -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DPACS_VERSION='"$(VERSION)"'
 CFLAGS   += -std=c17 $(OPT) $(CWARN) $(SANFLAGS) -fstack-protector-strong
