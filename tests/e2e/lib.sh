@@ -22,7 +22,8 @@
 #     SRC     root of the source tree; DATA: the DICOM files, $SRC/tests/data/dicom
 #     T       a folder of the test's own, the working folder, removed at the end
 #     A       $T/archive, for an archive; not made yet, not exported
-#     LAST    file with stdout and stderr of the last check's command
+#     LAST    file with stdout and stderr of the last check, check_not or check_fails, for a check_same
+#             or check_like after it to look into
 #
 # Checks (each prints one TAP line and, on failure, what was seen; none ends the test):
 #     check NAME COMMAND...              succeeds when the command does
@@ -63,6 +64,7 @@ DATA=$SRC/tests/data/dicom
 T=$(mktemp -d "${TMPDIR:-/tmp}/pacs-test.XXXXXX") || exit 2
 A=$T/archive
 LAST=$T/.last
+test_seen=$T/.seen
 PATH=$B:$B/tests:$PATH
 export PATH
 unset PACS_ARCHIVE
@@ -164,10 +166,10 @@ done_testing()
     fi
 }
 
-# The last command's output, as comments, bounded.
+# A command's output, as comments, bounded.
 test_show()
 {
-    head -c 4000 "$LAST" | head -n 40 | tr '\000' '@' | sed 's/^/#   /'
+    head -c 4000 "${1:-$LAST}" | head -n 40 | tr '\000' '@' | sed 's/^/#   /'
 }
 
 check()
@@ -214,36 +216,36 @@ check_fails()
 
 check_same()
 {
-    test_got=$( (eval "$2") 2>"$LAST" </dev/null)
+    test_got=$( (eval "$2") 2>"$test_seen" </dev/null)
     if [ "$test_got" = "$3" ]; then
         pass "$1"
     else
         fail "$1" "command:  $2"
         note "expected: $3"
         note "got:      $test_got"
-        test_show
+        test_show "$test_seen"
     fi
 }
 
 check_like()
 {
-    (eval "$2") >"$LAST" 2>&1 </dev/null
-    if grep -Eq -e "$3" "$LAST"; then
+    (eval "$2") >"$test_seen" 2>&1 </dev/null
+    if grep -Eq -e "$3" "$test_seen"; then
         pass "$1"
     else
         fail "$1" "command: $2"
         note "no line matches: $3"
-        test_show
+        test_show "$test_seen"
     fi
 }
 
 check_unlike()
 {
-    (eval "$2") >"$LAST" 2>&1 </dev/null
-    if grep -Eq -e "$3" "$LAST"; then
+    (eval "$2") >"$test_seen" 2>&1 </dev/null
+    if grep -Eq -e "$3" "$test_seen"; then
         fail "$1" "command: $2"
         note "a line matches: $3"
-        test_show
+        test_show "$test_seen"
     else
         pass "$1"
     fi
