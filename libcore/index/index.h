@@ -20,7 +20,8 @@
 #define INDEX_LOCK_MS 30000 /* how long index_begin waits for another writer */
 
 /* INDEX_BULK: a new, empty index beside the present one, for a rebuild; it has no secondary indexes
- * until index_replace puts it in the present one's place. */
+ * until index_replace puts it in the present one's place. Until then a second object of the same
+ * SOP Instance UID is not noticed (INDEX_ADDED); index_replace keeps the first. */
 enum index_mode { INDEX_READ, INDEX_WRITE, INDEX_BULK };
 
 struct index;
@@ -143,11 +144,12 @@ int64_t index_folder_files(struct index *index, const char *path, index_each_fil
 /* The folder itself and all known ones below it, in order of path. Returns how many, or -1. */
 int64_t index_folders(struct index *index, const char *path, index_each_folder *each, void *context,
                       struct err *err);
-/* Within begin..commit: remembers a file that gave no instance of its own (no DICOM, or
- * INDEX_EXISTS), so that it is not read again while size and time stay. index_add does it for those
- * that gave one. */
+/* Within begin..commit: remembers a file that gave no instance of its own, so that it is not read
+ * again while size and time stay: no DICOM (`sop_uid` NULL), or a further copy of the object
+ * `sop_uid` (which is forgotten, and so read again, when that object's row is removed). index_add
+ * does it for those that gave one. */
 int index_file_put(struct index *index, const char *path, uint64_t size, int64_t mtime_ns,
-                   struct err *err);
+                   const char *sop_uid, struct err *err);
 /* Within begin..commit: forgets the file, and removes the instance that it gave, if any. Returns 1,
  * 0 when the file was not known, -1. */
 int index_file_remove(struct index *index, const char *path, struct err *err);

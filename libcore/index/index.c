@@ -1,0 +1,572 @@
+/*
+ * Opening, locking, transactions: see index.h.
+ */
+#include "index/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "index/schema.h"
+
+#define CHECKPOINT_PAGES 16384 /* 64 MB: the safety net behind index_checkpoint */
+
+int index_failed(struct index *index, struct err *err)
+{
+    enum err_code code = ERR_FAILED;
+
+    switch (sqlite3_errcode(index->db)) {
+    case SQLITE_FULL:
+        code = ERR_NOSPACE;
+        break;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        code = ERR_BUSY;
+        break;
+    case SQLITE_IOERR:
+        if (sqlite3_system_errno(index->db) == ENOSPC || sqlite3_system_errno(index->db) == EDQUOT)
+            code = ERR_NOSPACE;
+        break;
+    default:
+        break;
+    }
+    return err_set(err, code, "index.db: %s", sqlite3_errmsg(index->db));
+}
+
+sqlite3_stmt *index_statement(struct index *index, enum statement which, struct err *err)
+{
+    if (!index->statement[which]) {
+        struct buf sql = {0};
+
+        statement_text(which, &sql);
+        if (sqlite3_prepare_v3(index->db, sql.data, -1, SQLITE_PREPARE_PERSISTENT,
+                               &index->statement[which], NULL) != SQLITE_OK)
+            index_failed(index, err);
+        buf_free(&sql);
+    }
+    return index->statement[which];
+}
+
+int index_step(struct index *index, sqlite3_stmt *statement, struct err *err)
+{
+    int status = 0;
+
+    if (sqlite3_step(statement) != SQLITE_DONE)
+        status = index_failed(index, err);
+    sqlite3_reset(statement);
+    return status;
+}
+
+void bind_text(sqlite3_stmt *statement, int at, const char *text)
+{
+    if (text)
+        sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
+    else
+        sqlite3_bind_null(statement, at);
+}
+
+static int pragma(struct index *index, const char *sql, struct err *err)
+{
+    return sqlite3_exec(index->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0
+                                                                       : index_failed(index, err);
+}
+
+static void close_database(struct index *index)
+{
+    for (int i = 0; i < SQL_COUNT; i++) {
+        sqlite3_finalize(index->statement[i]);
+        index->statement[i] = NULL;
+    }
+    sqlite3_close(index->db);
+    index->db = NULL;
+    index->matching = false;
+    if (index->writer)
+        writer_forget(index->writer);
+}
+
+static char *file_name(const struct index *index, const char *suffix)
+{
+    return xasprintf("%s/index.db%s", index->root, suffix);
+}
+
+/* A path as SQLite's URI: what would end or change it is written as %XX. */
+static char *as_uri(const char *path, const char *parameters)
+{
+    struct buf uri = {0};
+
+    buf_adds(&uri, "file:");
+    for (; *path; path++) {
+        if (strchr("?#%", *path))
+            buf_addf(&uri, "%%%02X", (unsigned char)*path);
+        else
+            buf_addc(&uri, *path);
+    }
+    buf_adds(&uri, parameters);
+    return buf_take(&uri);
+}
+
+static int open_file(struct index *index, const char *path, int flags, struct err *err)
+{
+    if (sqlite3_open_v2(path, &index->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE,
+                        NULL) == SQLITE_OK) {
+        sqlite3_extended_result_codes(index->db, 0);
+        sqlite3_busy_timeout(index->db, INDEX_LOCK_MS); /* for foreign writers */
+        return 0;
+    }
+    if (!index->db)
+        return err_set(err, ERR_FAILED, "index.db: out of memory");
+    index_failed(index, err);
+    sqlite3_close(index->db);
+    index->db = NULL;
+    return -1;
+}
+
+/* A reader. On a medium that cannot be written, WAL has nowhere to put its shared memory: then the
+ * file is taken as it stands, if no log with newer pages lies beside it. */
+static int open_reader(struct index *index, const char *path, struct err *err)
+{
+    char *log, *uri;
+    struct stat status;
+    int result;
+
+    if (open_file(index, path, SQLITE_OPEN_READONLY, err) < 0)
+        return -1;
+    if (pragma(index, "PRAGMA mmap_size = 268435456; SELECT 1 FROM sqlite_schema LIMIT 1", err) ==
+        0)
+        return 0;
+    result = sqlite3_errcode(index->db);
+    log = file_name(index, "-wal");
+    if ((result != SQLITE_CANTOPEN && result != SQLITE_READONLY) ||
+        (stat(log, &status) == 0 && status.st_size > 0)) {
+        free(log);
+        return -1;
+    }
+    free(log);
+    close_database(index);
+    uri = as_uri(path, "?immutable=1");
+    result = open_file(index, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
+    free(uri);
+    return result;
+}
+
+static int check_version(struct index *index, struct err *err)
+{
+    int version = schema_version(index->db, SCHEMA_VERSION, err);
+
+    if (version == 0 && index->mode != INDEX_READ)
+        return schema_create(index->db, index->mode != INDEX_BULK, err);
+    if (version == 0)
+        return err_set(err, ERR_NOTFOUND, "%s/index.db: empty: nothing was indexed yet",
+                       index->root);
+    if (version > 0 && version < SCHEMA_VERSION) {
+        if (index->mode == INDEX_READ)
+            return err_set(err, ERR_FAILED,
+                           "%s/index.db: made by an older release; the next writer upgrades it "
+                           "(run pacs-index --stats)",
+                           index->root);
+        return schema_upgrade(index->db, err);
+    }
+    return version < 0 ? -1 : 0;
+}
+
+static void remember_file(struct index *index, const char *path)
+{
+    struct stat status;
+
+    if (stat(path, &status) == 0) {
+        index->device = status.st_dev;
+        index->inode = status.st_ino;
+    }
+}
+
+static int open_database(struct index *index, struct err *err)
+{
+    char *path = file_name(index, index->mode == INDEX_BULK ? ".new" : "");
+    int status = -1;
+
+    if (index->mode == INDEX_READ) {
+        if (access(path, F_OK) != 0 && errno == ENOENT) {
+            err_set(err, ERR_NOTFOUND, "%s: no such file: nothing was indexed yet", path);
+            goto out;
+        }
+        if (open_reader(index, path, err) < 0)
+            goto out;
+    } else {
+        if (index->mode == INDEX_BULK)
+            unlink(path);
+        if (open_file(index, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err) < 0)
+            goto out;
+    }
+    if (index->mode == INDEX_WRITE &&
+        pragma(index,
+               "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536",
+               err) < 0)
+        goto out;
+    if (index->mode == INDEX_BULK &&
+        pragma(index,
+               "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536; "
+               "PRAGMA locking_mode = EXCLUSIVE",
+               err) < 0)
+        goto out;
+    if (check_version(index, err) < 0)
+        goto out;
+    if (index->mode == INDEX_WRITE)
+        sqlite3_wal_autocheckpoint(index->db, CHECKPOINT_PAGES);
+    remember_file(index, path);
+    status = 0;
+out:
+    if (status < 0 && index->db)
+        close_database(index);
+    free(path);
+    return status;
+}
+
+/* Two that make or upgrade the index at once: one after the other. */
+static int open_locked(struct index *index, struct err *err)
+{
+    char *path = xasprintf("%s/index.lock", index->root);
+    int status;
+
+    index->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (index->lock < 0) {
+        err_sys(err, "%s", path);
+        free(path);
+        return -1;
+    }
+    free(path);
+    if (index_hold(index, err) < 0)
+        return -1;
+    status = open_database(index, err);
+    index_release(index);
+    return status;
+}
+
+struct index *index_open(const char *root, enum index_mode mode, struct err *err)
+{
+    struct index *index = xcalloc(1, sizeof *index);
+    int status;
+
+    index->root = xstrdup(root);
+    index->mode = mode;
+    index->lock = -1;
+    if (mode == INDEX_READ) {
+        status = open_database(index, err);
+    } else {
+        index->writer = writer_new();
+        status = open_locked(index, err);
+    }
+    if (status < 0) {
+        index_close(index);
+        return NULL;
+    }
+    return index;
+}
+
+void index_close(struct index *index)
+{
+    if (!index)
+        return;
+    if (index->in_transaction)
+        index_rollback(index);
+    if (index->db)
+        close_database(index);
+    if (index->mode == INDEX_BULK && !index->renamed) {
+        char *path = file_name(index, ".new");
+
+        unlink(path);
+        free(path);
+    }
+    if (index->lock >= 0)
+        close(index->lock);
+    writer_free(index->writer);
+    buf_free(&index->path);
+    buf_free(&index->folder);
+    for (size_t i = 0; i < sizeof index->text / sizeof index->text[0]; i++)
+        buf_free(&index->text[i]);
+    free(index->root);
+    free(index);
+}
+
+/* ---- one writer at a time ---- */
+
+int index_hold(struct index *index, struct err *err)
+{
+    pid_t holder;
+
+    if (index->lock < 0)
+        return err_set(err, ERR_FAILED, "index.db: opened for reading");
+    if (index->holds == 0 && lock_fd(index->lock, "index.lock", INDEX_LOCK_MS, err) < 0) {
+        if (err && err->code != ERR_BUSY)
+            return -1;
+        holder = lock_holder(index->lock);
+        if (holder > 0)
+            return err_set(err, ERR_BUSY, "index.db: database is locked by pid %d", (int)holder);
+        return err_set(err, ERR_BUSY, "index.db: database is locked by another process");
+    }
+    index->holds++;
+    return 0;
+}
+
+void index_release(struct index *index)
+{
+    if (index->holds > 0 && --index->holds == 0)
+        unlock_fd(index->lock);
+}
+
+/* A rebuild may have put another file in the place of the one that is open. */
+static int follow_file(struct index *index, struct err *err)
+{
+    char *path;
+    struct stat status;
+    bool same;
+
+    if (index->mode != INDEX_WRITE)
+        return 0;
+    if (index->db) {
+        path = file_name(index, "");
+        same = stat(path, &status) == 0 && status.st_dev == index->device &&
+               status.st_ino == index->inode;
+        free(path);
+        if (same)
+            return 0;
+        close_database(index);
+    }
+    return open_database(index, err);
+}
+
+/* What was remembered holds as long as no one else has written. */
+static int check_memory(struct index *index, struct err *err)
+{
+    sqlite3_stmt *statement = index_statement(index, SQL_DATA_VERSION, err);
+
+    if (!statement)
+        return -1;
+    if (sqlite3_step(statement) != SQLITE_ROW) {
+        sqlite3_reset(statement);
+        return index_failed(index, err);
+    }
+    sqlite3_int64 version = sqlite3_column_int64(statement, 0);
+    sqlite3_reset(statement);
+    if (version != index->data_version)
+        writer_forget(index->writer);
+    index->data_version = version;
+    return 0;
+}
+
+int index_begin(struct index *index, struct err *err)
+{
+    sqlite3_stmt *statement;
+
+    if (index->mode == INDEX_READ || index->in_transaction)
+        return err_set(err, ERR_FAILED, "index.db: %s",
+                       index->in_transaction ? "a transaction is open" : "opened for reading");
+    if (index->broken)
+        return err_set(err, ERR_FAILED, "index.db: a bulk load has failed before");
+    if (index->mode != INDEX_BULK && index_hold(index, err) < 0)
+        return -1;
+    if (follow_file(index, err) < 0)
+        goto failed;
+    statement = index_statement(index, SQL_BEGIN, err);
+    if (!statement || index_step(index, statement, err) < 0)
+        goto failed;
+    index->in_transaction = true;
+    if (check_memory(index, err) < 0) {
+        index_rollback(index);
+        return -1;
+    }
+    return 0;
+failed:
+    if (index->mode != INDEX_BULK)
+        index_release(index);
+    return -1;
+}
+
+int index_need_transaction(const struct index *index, struct err *err)
+{
+    return index->in_transaction ? 0 : err_set(err, ERR_FAILED, "index.db: no transaction is open");
+}
+
+static void end_transaction(struct index *index)
+{
+    index->in_transaction = false;
+    if (index->mode != INDEX_BULK)
+        index_release(index);
+}
+
+int index_commit(struct index *index, struct err *err)
+{
+    sqlite3_stmt *statement;
+
+    if (index_need_transaction(index, err) < 0)
+        return -1;
+    statement = index_statement(index, SQL_COMMIT, err);
+    if (!statement || writer_flush(index, err) < 0 || index_step(index, statement, err) < 0) {
+        index_rollback(index);
+        return -1;
+    }
+    end_transaction(index);
+    return 0;
+}
+
+void index_rollback(struct index *index)
+{
+    if (!index->in_transaction)
+        return;
+    /* After some failures SQLite has rolled back by itself. */
+    if (!sqlite3_get_autocommit(index->db))
+        sqlite3_exec(index->db, "ROLLBACK", NULL, NULL, NULL);
+    writer_forget(index->writer);
+    if (index->mode == INDEX_BULK)
+        index->broken = true;
+    end_transaction(index);
+}
+
+int index_checkpoint(struct index *index, bool wait, struct err *err)
+{
+    int result;
+
+    if (index->mode != INDEX_WRITE)
+        return err_set(err, ERR_FAILED, "index.db: not open for writing");
+    if (!wait) {
+        result = sqlite3_wal_checkpoint_v2(index->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        return result == SQLITE_OK || result == SQLITE_BUSY ? 0 : index_failed(index, err);
+    }
+    if (index_hold(index, err) < 0)
+        return -1;
+    result = sqlite3_wal_checkpoint_v2(index->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (result != SQLITE_OK)
+        index_failed(index, err);
+    index_release(index);
+    return result == SQLITE_OK ? 0 : -1;
+}
+
+/* ---- a new index in the place of the old ---- */
+
+/* Empties the old index's log: whoever still has that index open reads on from its file, and its log
+ * can never be taken for the new one's. */
+static int retire_old(struct index *index, struct err *err)
+{
+    struct index old = {.root = index->root, .mode = INDEX_WRITE, .lock = -1};
+    char *path = file_name(index, "");
+    int status = 0;
+
+    if (access(path, F_OK) == 0 && open_file(&old, path, SQLITE_OPEN_READWRITE, err) == 0) {
+        /* A broken index is no reason to refuse its replacement. */
+        if (sqlite3_wal_checkpoint_v2(old.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) ==
+            SQLITE_BUSY) {
+            status = index_failed(&old, err);
+        }
+        sqlite3_close(old.db);
+    }
+    free(path);
+    return status;
+}
+
+static int sync_file(const char *path, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC), status = 0;
+
+    if (fd < 0 || fsync(fd) < 0)
+        status = err_sys(err, "%s", path);
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
+static int swap_files(struct index *index, struct err *err)
+{
+    char *from = file_name(index, ".new"), *to = file_name(index, "");
+    char *log = file_name(index, "-wal"), *shared = file_name(index, "-shm");
+    int status = -1;
+
+    if (sync_file(from, err) < 0)
+        goto out;
+    if (rename(from, to) < 0) {
+        err_sys(err, "%s", to);
+        goto out;
+    }
+    index->renamed = true;
+    unlink(log);
+    unlink(shared);
+    status = sync_folder(AT_FDCWD, index->root, err);
+out:
+    free(from);
+    free(to);
+    free(log);
+    free(shared);
+    return status;
+}
+
+/* Of objects with one SOP Instance UID the first stays. Only looked for when the unique index finds
+ * some: it costs a sort of all UIDs. */
+static const char drop_copies[] =
+    "CREATE TEMP TABLE copy AS SELECT id, series, folder, path, (SELECT min(id) FROM instance "
+    "WHERE "
+    "uid = i.uid) AS first FROM instance AS i WHERE uid IN (SELECT uid FROM instance GROUP BY uid "
+    "HAVING count(*) > 1);"
+    "DELETE FROM copy WHERE id = first;"
+    "UPDATE file SET instance = -c.first FROM copy AS c WHERE file.folder = c.folder AND "
+    "file.name = c.path;"
+    "DELETE FROM instance WHERE id IN (SELECT id FROM copy);";
+
+static int finish_indexes(struct index *index, struct err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int status = -1;
+
+    /* Looked up by it, a copy is found in a moment; it also serves the index to come. */
+    if (schema_secondary(index->db, err) == 0)
+        return 0;
+    if (pragma(index, "CREATE INDEX copies ON instance(uid)", err) < 0 ||
+        index_begin(index, err) < 0)
+        return -1;
+    if (pragma(index, drop_copies, err) < 0 ||
+        pragma(index, "DROP INDEX copies; CREATE INDEX instance_series ON instance(series)", err) <
+            0 ||
+        pragma(index, "CREATE INDEX series_study ON series(study)", err) < 0)
+        goto out;
+    if (sqlite3_prepare_v2(index->db,
+                           "SELECT DISTINCT study FROM copy JOIN series ON series.id = copy.series",
+                           -1, &statement, NULL) != SQLITE_OK) {
+        index_failed(index, err);
+        goto out;
+    }
+    while (sqlite3_step(statement) == SQLITE_ROW)
+        writer_recount(index, sqlite3_column_int64(statement, 0));
+    sqlite3_finalize(statement);
+    if (writer_flush(index, err) < 0 ||
+        pragma(index, "DROP INDEX instance_series; DROP INDEX series_study; DROP TABLE copy", err) <
+            0)
+        goto out;
+    status = index_commit(index, err);
+    return status < 0 ? status : schema_secondary(index->db, err);
+out:
+    index_rollback(index);
+    return -1;
+}
+
+int index_replace(struct index *index, struct err *err)
+{
+    int status = -1;
+
+    if (index->mode != INDEX_BULK || index->broken || index->in_transaction)
+        return err_set(err, ERR_FAILED, "index.db: no finished bulk load to put in its place");
+    if (index_hold(index, err) < 0)
+        return -1;
+    if (finish_indexes(index, err) < 0 || pragma(index, "PRAGMA journal_mode = DELETE", err) < 0 ||
+        pragma(index, "PRAGMA locking_mode = NORMAL; PRAGMA journal_mode = WAL", err) < 0)
+        goto out;
+    close_database(index);
+    if (retire_old(index, err) < 0 || swap_files(index, err) < 0)
+        goto out;
+    index->mode = INDEX_WRITE;
+    status = open_database(index, err);
+out:
+    index_release(index);
+    return status;
+}
