@@ -3,7 +3,21 @@
  */
 #include "index/internal.h"
 
+#define OBJECTS(condition)                                                                      \
+    "SELECT CASE WHEN i.path IS NULL THEN s.folder || '/' || r.uid || '/' || i.uid || '.dcm' "  \
+    "ELSE f.path || '/' || i.path END, s.uid, r.uid, i.uid, c.text, t.text, i.size "            \
+    "FROM study AS s JOIN series AS r ON r.study = s.id JOIN instance AS i ON i.series = r.id " \
+    "LEFT JOIN term AS c ON c.id = i.class LEFT JOIN term AS t ON t.id = i.syntax "             \
+    "LEFT JOIN folder AS f ON f.id = i.folder WHERE " condition                                 \
+    " ORDER BY s.date, s.time, s.id, r.number, r.id, i.number, i.id"
+
 static const char *const text[SQL_COUNT] = {
+    /* study_patient, study_uid, series_uid, instance_uid; then keys down and up */
+    [SQL_OBJECTS_OF_PATIENT] = OBJECTS("s.patient = ?1"),
+    [SQL_OBJECTS_OF_STUDY] = OBJECTS("s.uid = ?1"),
+    [SQL_OBJECTS_OF_SERIES] = OBJECTS("r.uid = ?1"),
+    [SQL_OBJECTS_OF_INSTANCE] = OBJECTS("i.uid = ?1"),
+
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
