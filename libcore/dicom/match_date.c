@@ -191,7 +191,7 @@ bool relative_date(const char *text, size_t length, char date[9])
         return false;
     day.tm_hour = 12; /* clear of summer time's hour */
     if (length == 5 && memcmp(text, "today", 5) == 0) {
-        amount = 0;
+        /* as it is */
     } else if (length == 9 && memcmp(text, "yesterday", 9) == 0) {
         day.tm_mday--;
     } else if (count && count <= 6 && digits(text, count)) {

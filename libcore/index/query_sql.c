@@ -234,7 +234,7 @@ static void keys_between(const struct query *query, struct sql *sql, enum query_
             decide(sql, query, i);
 }
 
-static const char *const parent[] = {"", "patient", "study", "series"};
+static const char *const parent[LEVEL_INSTANCE + 2] = {"", "patient", "study", "series", ""};
 
 /* What the lower keys say about the entity itself, so that an index can find it: by modality, and by the
  * UID of something in it. */

@@ -138,7 +138,7 @@ static int number(sqlite3 *db, const char *sql, int *value, struct err *err)
 
 int schema_version(sqlite3 *db, int newest, struct err *err)
 {
-    int version, application, tables;
+    int version = 0, application = 0, tables = 0;
 
     if (number(db, "PRAGMA user_version", &version, err) < 0 ||
         number(db, "PRAGMA application_id", &application, err) < 0)

@@ -32,8 +32,8 @@ static void check_component(const char *text, size_t limit, size_t keep, const c
     buf_free(&out);
 }
 
-#define VALUE(value, expected) check_value(value, sizeof value - 1, 120, false, expected)
-#define ASCII(value, expected) check_value(value, sizeof value - 1, 120, true, expected)
+#define VALUE(value, expected) check_value(value, sizeof(value) - 1, 120, false, expected)
+#define ASCII(value, expected) check_value(value, sizeof(value) - 1, 120, true, expected)
 
 static void values_lose_what_is_not_portable(void **state)
 {
