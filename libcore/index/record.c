@@ -27,6 +27,19 @@ static void plain_date(struct buf *arena, size_t start)
     arena->length -= 2;
 }
 
+/* Spaces before a value mean nothing (PS3.5 6.2), except in texts: the index finds values whole. */
+static void no_space_before(struct buf *arena, size_t start)
+{
+    size_t spaces = 0;
+
+    while (start + spaces < arena->length && arena->data[start + spaces] == ' ')
+        spaces++;
+    if (!spaces)
+        return;
+    memmove(arena->data + start, arena->data + start + spaces, arena->length - start - spaces + 1);
+    arena->length -= spaces;
+}
+
 static int check_uid(const struct index_record *record, enum attribute attribute, struct err *err)
 {
     const char *uid = record->value[attribute];
@@ -56,6 +69,8 @@ int index_record_from_scan(const struct scanner *scanner, struct index_record *r
             buf_adds(arena, scan_info(scanner)->transfer_syntax);
         else
             scan_text(scanner, attributes[i].tag, arena);
+        if (attributes[i].vr != VR_LT)
+            no_space_before(arena, start[i]);
         if (attributes[i].vr == VR_DA)
             plain_date(arena, start[i]);
         if (arena->length > start[i])
