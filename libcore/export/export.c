@@ -219,17 +219,33 @@ struct resolving {
     struct export *export;
     const char *reference;
     uint64_t found;
-    struct buf study; /* of the last object: one study comes after the other */
-    bool is_series;
+    struct buf whole; /* the study or series that is being gone through, all of it */
 };
+
+/* The keys in `wholes`: a series belongs to its study, whatever UIDs others have given twice. */
+static void study_key(struct buf *key, const struct index_object *object)
+{
+    buf_clear(key);
+    buf_addf(key, "study:%s", object->study_uid);
+}
+
+static void series_key(struct buf *key, const struct index_object *object)
+{
+    buf_clear(key);
+    buf_addf(key, "series:%s/%s", object->study_uid, object->series_uid);
+}
 
 /* What was named before, by itself or with its series or study. */
 static bool is_repeated(struct resolving *resolving, const struct index_object *object)
 {
     struct export *export = resolving->export;
+    struct buf *key = &export->key;
 
-    if (set_has(export->wholes, object->study_uid, strlen(object->study_uid)) ||
-        set_has(export->wholes, object->series_uid, strlen(object->series_uid)))
+    study_key(key, object);
+    if (set_has(export->wholes, key->data, key->length))
+        return true;
+    series_key(key, object);
+    if (set_has(export->wholes, key->data, key->length))
         return true;
     if (strcmp(object->sop_uid, resolving->reference) == 0)
         return !set_add(export->objects, object->sop_uid, strlen(object->sop_uid));
@@ -251,28 +267,39 @@ static int export_collected(struct export *export, struct err *err)
     return status;
 }
 
-/* A study that all was named of. Its own set entry is made once its last object is by. */
-static void end_study(struct resolving *resolving)
+/* Its entry is made when its last object is by. */
+static void end_whole(struct resolving *resolving)
 {
-    if (resolving->study.length)
-        set_add(resolving->export->wholes, resolving->study.data, resolving->study.length);
-    buf_clear(&resolving->study);
+    if (resolving->whole.length)
+        set_add(resolving->export->wholes, resolving->whole.data, resolving->whole.length);
+    buf_clear(&resolving->whole);
+}
+
+/* Objects come ordered by study and series: the next key ends the one before. */
+static void begin_whole(struct resolving *resolving, const struct index_object *object)
+{
+    struct buf *key = &resolving->export->key;
+    const char *reference = resolving->reference;
+
+    if (strcmp(object->study_uid, reference) == 0 || strncmp(reference, "patient:", 8) == 0)
+        study_key(key, object);
+    else if (strcmp(object->series_uid, reference) == 0)
+        series_key(key, object);
+    else
+        return;
+    if (strcmp(buf_text(&resolving->whole), key->data) == 0)
+        return;
+    end_whole(resolving);
+    buf_adds(&resolving->whole, key->data);
 }
 
 static int collect(void *context, const struct index_object *object, struct err *err)
 {
     struct resolving *resolving = context;
     struct export *export = resolving->export;
-    const char *reference = resolving->reference;
-    bool whole_study =
-        strcmp(object->study_uid, reference) == 0 || strncmp(reference, "patient:", 8) == 0;
 
     resolving->found++;
-    resolving->is_series = strcmp(object->series_uid, reference) == 0;
-    if (whole_study && strcmp(buf_text(&resolving->study), object->study_uid) != 0) {
-        end_study(resolving);
-        buf_adds(&resolving->study, object->study_uid);
-    }
+    begin_whole(resolving, object);
     if (is_repeated(resolving, object)) {
         export->counts.repeated++;
         return 0;
@@ -299,10 +326,8 @@ int export_reference(struct export *export, struct index *index, int root, const
         status = -1;
     } else {
         status = export_collected(export, err);
-        end_study(&resolving);
-        if (resolving.is_series)
-            set_add(export->wholes, reference, strlen(reference));
+        end_whole(&resolving);
     }
-    buf_free(&resolving.study);
+    buf_free(&resolving.whole);
     return status;
 }
