@@ -21,6 +21,8 @@
  * KB that pipes have both ends wait in turn, at half the speed. */
 #define PIPE_BYTES (1 << 20)
 
+#define FILL_BYTES (256u << 20)
+
 struct pack {
     struct sink sink;
     struct archive *archive;
@@ -31,22 +33,25 @@ struct pack {
     struct part part;
     const char *name; /* for messages */
     int fd;
+    bool given_up;   /* what still comes out is not written */
+    uint64_t left;   /* bytes of the entry that are not yet put in */
     int write_errno; /* of the first write that failed */
     char *block;     /* SINK_WHOLE bytes */
 };
 
 /* ---- libarchive's way out ---- */
 
+/* A write that fails is remembered, and what comes after it swallowed: libarchive would not free
+ * what it holds after an error of its client. Whoever puts something in asks `write_errno`. */
 static la_ssize_t write_out(struct archive *archive, void *context, const void *bytes,
                             size_t length)
 {
     struct pack *pack = context;
 
-    if (write_all(pack->fd, bytes, length) == 0)
-        return (la_ssize_t)length;
-    pack->write_errno = errno;
-    archive_set_error(archive, errno, "write");
-    return -1;
+    (void)archive;
+    if (!pack->given_up && !pack->write_errno && write_all(pack->fd, bytes, length) < 0)
+        pack->write_errno = errno;
+    return (la_ssize_t)length;
 }
 
 static enum sink_result pack_failed(struct pack *pack, struct err *err)
@@ -137,7 +142,8 @@ static int put_header(struct pack *pack, const char *name, const struct sink_sou
     archive_entry_set_perm(entry, 0644);
     archive_entry_set_size(entry, source->stat.st_size);
     archive_entry_set_mtime(entry, source->stat.st_mtim.tv_sec, 0);
-    if (archive_write_header(pack->archive, entry) < ARCHIVE_WARN) {
+    pack->left = (uint64_t)source->stat.st_size;
+    if (archive_write_header(pack->archive, entry) < ARCHIVE_WARN || pack->write_errno) {
         pack_failed(pack, err);
         return -1;
     }
@@ -149,10 +155,12 @@ static int put_bytes(struct pack *pack, const char *bytes, size_t length,
 {
     if (watch)
         watch->bytes(watch->context, bytes, length);
-    if (archive_write_data(pack->archive, bytes, length) != (la_ssize_t)length) {
+    if (archive_write_data(pack->archive, bytes, length) != (la_ssize_t)length ||
+        pack->write_errno) {
         pack_failed(pack, err);
         return -1;
     }
+    pack->left -= length;
     return 0;
 }
 
@@ -248,7 +256,8 @@ static enum sink_result pack_add(struct sink *sink, const char *name,
         result = add_whole(pack, name, source, watch, err);
     else
         result = add_large(pack, name, source, watch, err);
-    if (result == SINK_DONE && archive_write_finish_entry(pack->archive) < ARCHIVE_WARN)
+    if (result == SINK_DONE &&
+        (archive_write_finish_entry(pack->archive) < ARCHIVE_WARN || pack->write_errno))
         result = pack_failed(pack, err);
     return result;
 }
@@ -259,7 +268,7 @@ static int pack_finish(struct sink *sink, struct err *err)
 {
     struct pack *pack = (struct pack *)sink;
 
-    if (archive_write_close(pack->archive) != ARCHIVE_OK) {
+    if (archive_write_close(pack->archive) != ARCHIVE_OK || pack->write_errno) {
         pack_failed(pack, err);
         return -1;
     }
@@ -271,8 +280,11 @@ static void pack_free(struct sink *sink)
 {
     struct pack *pack = (struct pack *)sink;
 
+    pack->given_up = true;
     if (pack->archive) {
-        archive_write_fail(pack->archive);
+        /* Freeing fills up an entry that was begun: not worth it for gigabytes. */
+        if (pack->left > FILL_BYTES)
+            archive_write_fail(pack->archive);
         archive_write_free(pack->archive);
     }
     archive_entry_free(pack->entry);
