@@ -6,7 +6,7 @@
 #   make fuzz       FUZZ_SECONDS=60 each         make lint       format, static analysis, sh, man pages
 #   make install    PREFIX, DESTDIR              make uninstall, make clean
 #
-# SAN=1 builds into a folder of its own; WERROR=1 makes warnings errors.
+# SAN=1 builds into a folder of its own; WERROR=1 makes warnings errors; V=1 shows whole commands.
 
 comma   := ,
 VERSION := 0.1.0
@@ -48,16 +48,21 @@ no-packages:
 	@echo "The libraries to build with are missing: scripts/bootstrap installs them." >&2; exit 1
 endif
 
+Q    := $(if $(V),,@)
+# First line of a recipe: makes the folder, names what is made.
+step  = @mkdir -p $(@D)$(if $(V),,; echo "  $(1) $@")
+
 # ---- objects ----
 
 $(B)/%.o: %.c
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call step,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 $(B)/%.o: %.cc
-	@mkdir -p $(@D)
-	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+	$(call step,CXX)
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
 $(B)/gen/%.o: $(B)/gen/%.c
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call step,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # The dictionary of PS3.6 as a C table, from the one that DCMTK's package installs.
 DICTIONARY := $(lastword $(sort $(wildcard /usr/share/libdcmtk*/dicom.dic /usr/share/dcmtk*/dicom.dic)))
@@ -66,32 +71,36 @@ $(B)/gen/dict_table.c: libcore/dicom/dict.awk $(DICTIONARY)
 	awk -f libcore/dicom/dict.awk $(DICTIONARY) > $@.new && mv $@.new $@
 
 $(B)/libcore.a: $(CORE_OBJ)
+	$(call step,AR)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 $(B)/libdcmbridge.a: $(CXX_OBJ)
+	$(call step,AR)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 # ---- programs ----
 
 $(DCMTK_COMMANDS:%=$(B)/%): $(B)/%: $(B)/cmd/%.o $(B)/libcore.a $(B)/libdcmbridge.a
-	$(CXX) $(LDFLAGS) -o $@ $^ $(DCMTK) $(LIBS)
+	$(call step,LD)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(DCMTK) $(LIBS)
 $(filter-out $(DCMTK_COMMANDS:%=$(B)/%),$(COMMANDS:%=$(B)/%)): $(B)/%: $(B)/cmd/%.o $(B)/libcore.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call step,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # tests/unit/test_dcmtk_*.c may use the bridge.
 $(B)/tests/test_dcmtk_%: $(B)/tests/unit/test_dcmtk_%.o $(B)/libcore.a $(B)/libdcmbridge.a
-	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS) -o $@ $^ $(DCMTK) $(LIBS) -lcmocka
+	$(call step,LD)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(DCMTK) $(LIBS) -lcmocka
 $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/libcore.a
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(call step,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 # argv of a test is written with literals.
 $(B)/tests/unit/%.o: CFLAGS += -Wno-write-strings
 # Programs that tests use: senders, generators, references.
 $(B)/tests/%: $(B)/tests/tools/%.o $(B)/libcore.a
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call step,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 .SECONDARY:
 -include $(shell find $(B) build-fuzz -name '*.d' 2>/dev/null)
@@ -109,11 +118,12 @@ PROVE = B=$(CURDIR)/$(B) SAN=$(SAN) CMOCKA_MESSAGE_OUTPUT=TAP \
 # The slow ones first, so that two at a time end together.
 SCRIPTS := $(wildcard tests/fault/*.t) $(wildcard tests/e2e/*.t)
 # Inputs that made a fuzz target fail once, and seeds: replayed by tests/fuzz/replay.c.
-FUZZ    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ    := $(if $(and $(wildcard libcore/dicom/scan.c),$(wildcard libcore/dicom/charset.c),$(wildcard \
+               libcore/dicom/dict.awk)),$(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
 
 $(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libcore.a
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call step,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 .PHONY: tests unit check soak bench demo
 # All that the tests run.
@@ -153,16 +163,18 @@ FUZZ_OBJ   := $(CORE_SRC:%.c=build-fuzz/%.o) \
     $(if $(wildcard libcore/dicom/dict.awk),build-fuzz/gen/dict_table.o)
 
 build-fuzz/%.o: %.c
-	@mkdir -p $(@D)
-	$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
+	$(call step,CC)
+	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
 build-fuzz/gen/dict_table.o: $(B)/gen/dict_table.c
-	@mkdir -p $(@D)
-	$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -c -o $@ $<
+	$(call step,CC)
+	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -c -o $@ $<
 build-fuzz/libcore.a: $(FUZZ_OBJ)
+	$(call step,AR)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 build-fuzz/fuzz_%: build-fuzz/tests/fuzz/fuzz_%.o build-fuzz/libcore.a
-	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
+	$(call step,LD)
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
 
 .PHONY: fuzz fuzz-targets
 fuzz-targets: $(FUZZ:%=build-fuzz/fuzz_%)
