@@ -12,7 +12,7 @@
 
 struct dict_entry {
     tag_t tag;
-    vr_t vr; /* US for "US or SS", OW for "OB or OW" */
+    vr_t vr;                      /* US for "US or SS", OW for "OB or OW" */
     unsigned char vm_min, vm_max; /* vm_max 255: n */
     const char *keyword;
 };

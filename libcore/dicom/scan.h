@@ -27,7 +27,7 @@
 
 struct scan_value {
     tag_t tag;
-    vr_t vr;          /* as in the object; from the dictionary when implicit or UN */
+    vr_t vr; /* as in the object; from the dictionary when implicit or UN */
     bool present;
     bool cut;         /* longer than SCAN_VALUE_MAX */
     uint32_t length;  /* as claimed; 0xffffffff for undefined */
@@ -36,7 +36,7 @@ struct scan_value {
 };
 
 enum scan_result {
-    SCAN_ERROR = -1,   /* could not be read, or is broken before the last wanted tag: see err */
+    SCAN_ERROR = -1, /* could not be read, or is broken before the last wanted tag: see err */
     SCAN_OK = 0,
     SCAN_NOT_DICOM = 1 /* nothing in it looks like DICOM; err says why */
 };
@@ -64,11 +64,11 @@ const struct scan_value *scan_value(const struct scanner *scanner, tag_t tag);
 /* What was learnt on the way. */
 struct scan_info {
     bool has_preamble, has_meta;
-    bool big_endian, explicit_vr, deflated;   /* how the data set really is encoded */
-    bool meta_disagrees;                      /* the meta header's syntax says otherwise */
-    char transfer_syntax[UID_MAX + 1];        /* from the meta header, else what the bytes say */
-    uint64_t dataset_offset;                  /* where the data set begins in the file */
-    uint64_t file_size;                       /* of scan_fd: 0 unless it was needed */
+    bool big_endian, explicit_vr, deflated; /* how the data set really is encoded */
+    bool meta_disagrees;                    /* the meta header's syntax says otherwise */
+    char transfer_syntax[UID_MAX + 1];      /* from the meta header, else what the bytes say */
+    uint64_t dataset_offset;                /* where the data set begins in the file */
+    uint64_t file_size;                     /* of scan_fd: 0 unless it was needed */
 };
 const struct scan_info *scan_info(const struct scanner *scanner);
 

@@ -16,6 +16,7 @@ typedef uint32_t tag_t; /* group << 16 | element */
 typedef uint16_t vr_t;
 #define VR(a, b) ((vr_t)(((a) << 8) | (b)))
 
+/* clang-format off */
 enum {
     VR_NONE = 0,
     VR_AE = VR('A', 'E'), VR_AS = VR('A', 'S'), VR_AT = VR('A', 'T'), VR_CS = VR('C', 'S'),
@@ -28,5 +29,6 @@ enum {
     VR_UL = VR('U', 'L'), VR_UN = VR('U', 'N'), VR_UR = VR('U', 'R'), VR_US = VR('U', 'S'),
     VR_UT = VR('U', 'T'), VR_UV = VR('U', 'V'),
 };
+/* clang-format on */
 
 #endif

@@ -10,8 +10,8 @@
 #include "store/store.h"
 
 enum archive_mode {
-    ARCHIVE_READ,   /* must exist */
-    ARCHIVE_WRITE,  /* must exist */
+    ARCHIVE_READ,  /* must exist */
+    ARCHIVE_WRITE, /* must exist */
     ARCHIVE_CREATE, /* made when the folder is missing or empty; refused for a folder with other things */
 };
 

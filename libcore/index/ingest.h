@@ -10,22 +10,22 @@
 #include "index/archive.h"
 
 enum ingest_result {
-    INGEST_FAILED = -1,  /* disk, index: err says; nothing was acknowledged, the file is gone */
+    INGEST_FAILED = -1, /* disk, index: err says; nothing was acknowledged, the file is gone */
     INGEST_STORED = 0,
-    INGEST_SAME,         /* the archive has this very data set: a quiet success */
-    INGEST_CONFLICT,     /* same SOP instance, other content: by policy in quarantine or dropped; the
+    INGEST_SAME,     /* the archive has this very data set: a quiet success */
+    INGEST_CONFLICT, /* same SOP instance, other content: by policy in quarantine or dropped; the
                             first is kept */
-    INGEST_REPLACED,     /* same, policy replace: the first is in quarantine */
-    INGEST_MISMATCH,     /* the data set is not of the class or instance that was announced: quarantine */
-    INGEST_BROKEN        /* no object in it, or UIDs that may not become a path: quarantine */
+    INGEST_REPLACED, /* same, policy replace: the first is in quarantine */
+    INGEST_MISMATCH, /* the data set is not of the class or instance that was announced: quarantine */
+    INGEST_BROKEN    /* no object in it, or UIDs that may not become a path: quarantine */
 };
 
 enum ingest_sync { SYNC_OBJECT, SYNC_ASSOCIATION, SYNC_NONE };
 
 struct ingest_options {
     enum ingest_sync sync;
-    const char *calling_aet;     /* or NULL */
-    const char *sop_class_uid;   /* announced in the C-STORE request, or NULL */
+    const char *calling_aet;   /* or NULL */
+    const char *sop_class_uid; /* announced in the C-STORE request, or NULL */
     const char *sop_instance_uid;
 };
 

@@ -22,14 +22,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         struct buf out = {0}, once = {0}, twice = {0};
         charset_to_utf8((const char *)bytes, specific, VR(vrs[i][0], vrs[i][1]), text, length,
                         &out);
-        assert(utf8_valid(out.data ? out.data : "", out.length));
+        assert(utf8_valid(buf_text(&out), out.length));
         /* A byte becomes three at most: U+FFFD, or a letter of the Basic Multilingual Plane. */
         assert(out.length <= 3 * length + 8);
-        utf8_fold(out.data ? out.data : "", out.length, &once);
-        assert(utf8_valid(once.data ? once.data : "", once.length));
-        utf8_fold(once.data ? once.data : "", once.length, &twice);
+        utf8_fold(buf_text(&out), out.length, &once);
+        assert(utf8_valid(buf_text(&once), once.length));
+        utf8_fold(buf_text(&once), once.length, &twice);
         assert(once.length == twice.length);
-        assert(once.length == 0 || memcmp(once.data, twice.data, once.length) == 0);
+        assert(memcmp(buf_text(&once), buf_text(&twice), once.length) == 0);
         buf_free(&out);
         buf_free(&once);
         buf_free(&twice);

@@ -30,7 +30,7 @@ static void check(const struct scanner *scanner)
         }
         text.length = 0;
         scan_text(scanner, wanted[i], &text);
-        assert(utf8_valid(text.data ? text.data : "", text.length));
+        assert(utf8_valid(buf_text(&text), text.length));
     }
     buf_free(&text);
 }
