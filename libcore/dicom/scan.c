@@ -89,6 +89,15 @@ static const char *syntax_of(struct encoding encoding)
                                  : UID_EXPLICIT_LE;
 }
 
+/* One that is too long is no UID. */
+static void set_syntax(struct scan_info *info, const char *uid)
+{
+    size_t length = strlen(uid);
+
+    if (length <= UID_MAX)
+        memcpy(info->transfer_syntax, uid, length + 1);
+}
+
 /* As much as can be looked at without reading more than the window: LOOK_SIZE bytes, or all. */
 static const unsigned char *look(struct scanner *scanner, size_t *length)
 {
@@ -146,7 +155,7 @@ static enum scan_result scan_dataset(struct scanner *scanner, const char *uid)
         said && (encoding.explicit_vr != expected.explicit_vr ||
                  encoding.big_endian != expected.big_endian || deflated != syntax.deflated);
     if (!said)
-        strcpy(info->transfer_syntax, syntax_of(encoding));
+        set_syntax(info, syntax_of(encoding));
     return walk_dataset(scanner, encoding) < 0 ? SCAN_ERROR : SCAN_OK;
 }
 
@@ -166,7 +175,6 @@ static enum scan_result scan_file(struct scanner *scanner)
     struct source *source = &scanner->source;
     struct scan_info *info = &scanner->info;
     const unsigned char *p = source_need(scanner, PREAMBLE + 4);
-    size_t left = source_left(source);
 
     if (p && memcmp(p + PREAMBLE, "DICM", 4) == 0) {
         info->has_preamble = true;
@@ -174,10 +182,10 @@ static enum scan_result scan_file(struct scanner *scanner)
     } else if (source->error) {
         walk_broken(scanner, "");
         return SCAN_ERROR;
-    } else if (left == 0) {
+    } else if (source_left(source) == 0) {
         return not_dicom(scanner, "an empty file");
-    } else if (left >= 4 && memcmp(source->window, "DICM", 4) == 0) {
-        source->at += 4;
+    } else if ((p = source_need(scanner, 4)) && memcmp(p, "DICM", 4) == 0) {
+        source->at += 4; /* without its preamble */
     }
     if (meta_at(scanner)) {
         info->has_meta = true;
@@ -205,8 +213,7 @@ enum scan_result scan_memory(struct scanner *scanner, const void *bytes, size_t 
     source_open_memory(&scanner->source, bytes, length);
     if (!transfer_syntax)
         return scan_file(scanner);
-    if (strlen(transfer_syntax) <= UID_MAX)
-        strcpy(scanner->info.transfer_syntax, transfer_syntax);
+    set_syntax(&scanner->info, transfer_syntax);
     return scan_dataset(scanner, scanner->info.transfer_syntax);
 }
 

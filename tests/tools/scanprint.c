@@ -157,9 +157,8 @@ int main(int argc, char **argv)
     } else {
         char *line = NULL;
         size_t size = 0;
-        ssize_t length;
 
-        while ((length = getline(&line, &size, stdin)) > 0) {
+        while (getline(&line, &size, stdin) > 0) {
             line[strcspn(line, "\n")] = '\0';
             print_file(scanner, line);
         }
