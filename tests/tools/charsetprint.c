@@ -32,7 +32,7 @@ int main(void)
             break;
         }
         for (; hex(at[0]) >= 0 && hex(at[1]) >= 0; at += 2)
-            buf_addc(&bytes, (char)(hex(at[0]) << 4 | hex(at[1])));
+            buf_addc(&bytes, (char)(hex(at[0]) * 16 + hex(at[1])));
         charset_to_utf8(specific, strlen(specific), VR(vr[0], vr[1]), buf_text(&bytes),
                         bytes.length, &text);
         for (size_t i = 0; i < text.length; i++)
