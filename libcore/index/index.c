@@ -16,9 +16,15 @@
 
 #define CHECKPOINT_PAGES 16384 /* 64 MB: the safety net behind index_checkpoint */
 
+static bool is_no_space(int number)
+{
+    return number == ENOSPC || number == EDQUOT || number == EFBIG;
+}
+
 int index_failed(struct index *index, struct err *err)
 {
     enum err_code code = ERR_FAILED;
+    int number = errno; /* SQLite passes it on from some calls only */
 
     switch (sqlite3_errcode(index->db)) {
     case SQLITE_FULL:
@@ -29,7 +35,7 @@ int index_failed(struct index *index, struct err *err)
         code = ERR_BUSY;
         break;
     case SQLITE_IOERR:
-        if (sqlite3_system_errno(index->db) == ENOSPC || sqlite3_system_errno(index->db) == EDQUOT)
+        if (is_no_space(sqlite3_system_errno(index->db)) || is_no_space(number))
             code = ERR_NOSPACE;
         break;
     default:
