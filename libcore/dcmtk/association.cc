@@ -49,19 +49,43 @@ constexpr const char application_context[] = "1.2.840.10008.3.1.1.1";
 /* How long a peer that was refused gets to read why. */
 constexpr int refused_linger_ms = 1000;
 
+class Gate;
+
+/* Makes the Gate when DCMTK asks for a connection; knows whether it still lives, and what went wrong in
+ * it: DCMTK deletes connections as it sees fit, and its conditions do not say why. */
+class Layer : public DcmTransportLayer
+{
+  public:
+    explicit Layer(const dcm_accept_options &o) : options(o)
+    {
+    }
+    DcmTransportConnection *createConnection(DcmNativeSocketType fd, OFBool secure) override;
+
+    const dcm_accept_options options;
+    Gate *gate = nullptr;
+    bool made = false; /* the socket is, or was, a gate's */
+    struct err problem = {};
+};
+
 /* The connection as DCMTK sees it, and the bytes below it. */
 class Gate : public DcmTCPConnection
 {
   public:
-    Gate(int fd, const dcm_accept_options &options)
-        : DcmTCPConnection(fd), check(options.check), deadline(monotonic_ms() + options.timeout_ms)
+    Gate(int fd, Layer &l)
+        : DcmTCPConnection(fd), layer(l), problem(l.problem),
+          deadline(monotonic_ms() + l.options.timeout_ms)
     {
-        have_mask = options.wait_mask != nullptr;
+        have_mask = l.options.wait_mask != nullptr;
         if (have_mask)
-            mask = *options.wait_mask;
+            mask = *l.options.wait_mask;
     }
 
-    /* For DCMTK. Its errors come back as 0, "closed"; the true reason is in `problem`. */
+    ~Gate() override
+    {
+        layer.gate = nullptr;
+    }
+
+    /* For DCMTK. Its errors come back as 0, "closed"; the true reason is in the layer. */
     ssize_t read(void *bytes, size_t length) override
     {
         if (!fetched && !fetch())
