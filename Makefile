@@ -36,7 +36,7 @@ CORE_SRC := $(wildcard libcore/base/*.c libcore/dicom/*.c libcore/store/*.c libc
 CORE_OBJ := $(CORE_SRC:%.c=$(B)/%.o) $(if $(wildcard libcore/dicom/dict.awk),$(B)/gen/dict_table.o)
 CXX_OBJ  := $(patsubst %.cc,$(B)/%.o,$(wildcard libcore/dcmtk/*.cc))
 UNIT     := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
-TOOLS    := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c))
+TOOLS    := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c)) $(B)/tests/rawscu
 
 .PHONY: all
 all: $(COMMANDS:%=$(B)/%)
@@ -99,6 +99,11 @@ $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/libcore.a
 $(B)/tests/unit/%.o: CFLAGS += -Wno-write-strings
 # Programs that tests use: senders, generators, references.
 $(B)/tests/%: $(B)/tests/tools/%.o $(B)/libcore.a
+	$(call step,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# The raw sender, in several files.
+$(B)/tests/rawscu: $(patsubst %.c,$(B)/%.o,$(wildcard tests/raw/*.c)) $(B)/libcore.a
 	$(call step,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
