@@ -16,9 +16,15 @@
 
 #define CHECKPOINT_PAGES 16384 /* 64 MB: the safety net behind index_checkpoint */
 
+static bool is_no_space(int number)
+{
+    return number == ENOSPC || number == EDQUOT || number == EFBIG;
+}
+
 int index_failed(struct index *index, struct err *err)
 {
     enum err_code code = ERR_FAILED;
+    int number = errno; /* SQLite passes it on from some calls only */
 
     switch (sqlite3_errcode(index->db)) {
     case SQLITE_FULL:
@@ -29,7 +35,7 @@ int index_failed(struct index *index, struct err *err)
         code = ERR_BUSY;
         break;
     case SQLITE_IOERR:
-        if (sqlite3_system_errno(index->db) == ENOSPC || sqlite3_system_errno(index->db) == EDQUOT)
+        if (is_no_space(sqlite3_system_errno(index->db)) || is_no_space(number))
             code = ERR_NOSPACE;
         break;
     default:
@@ -206,6 +212,9 @@ static int open_database(struct index *index, struct err *err)
         pragma(index,
                "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536",
                err) < 0)
+        goto out;
+    if (index->mode == INDEX_WRITE && index->durable &&
+        pragma(index, "PRAGMA synchronous = FULL", err) < 0)
         goto out;
     if (index->mode == INDEX_BULK &&
         pragma(index,
@@ -443,6 +452,34 @@ int index_checkpoint(struct index *index, bool wait, struct err *err)
         index_failed(index, err);
     index_release(index);
     return result == SQLITE_OK ? 0 : -1;
+}
+
+/* The log holds what index.db does not have yet; SQLite makes index.db durable before it empties the
+ * log. None of its locks are on this file, so that it may be opened and closed here. */
+int index_sync(struct index *index, struct err *err)
+{
+    char *path = file_name(index, "-wal");
+    int fd = open(path, O_RDONLY | O_CLOEXEC), status = 0;
+
+    if (fd < 0)
+        status = errno == ENOENT ? 0 : err_sys(err, "%s", path);
+    else if (fdatasync(fd) < 0)
+        status = err_sys(err, "%s: fdatasync", path);
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    return status;
+}
+
+int index_set_durable(struct index *index, bool durable, struct err *err)
+{
+    if (index->durable == durable)
+        return 0;
+    if (index->in_transaction)
+        return err_set(err, ERR_FAILED, "index.db: a transaction is open");
+    index->durable = durable;
+    return pragma(index, durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
+                  err);
 }
 
 /* ---- a new index in the place of the old ---- */
