@@ -33,12 +33,11 @@ struct fields {
 
 #define FIELD(name) offsetof(struct fields, name)
 static const struct option_entry table[] = {
-    {'o', "output", OPTION_TEXT, FIELD(output), "OUT",
-     "a folder, .zip, .tar, .tar.gz, .tar.xz, .tar.zst; - is tar on stdout"},
+    {'o', "output", OPTION_TEXT, FIELD(output), "OUT", "folder, .zip, .tar[.gz|.xz|.zst]; -: tar"},
     {0, "format", OPTION_CHOICE, FIELD(format), SINK_FORMATS,
-     "what OUT is, if its name does not say"},
+     "what OUT is, if its name does not say it"},
     {0, "layout", OPTION_TEXT, FIELD(layout), "TEMPLATE",
-     "names: default, tree, flat, or a template"},
+     "names: default, tree, flat, or see below"},
     {0, "ascii", OPTION_FLAG, FIELD(ascii), NULL, "names of ASCII letters only"},
     {0, "level", OPTION_NUMBER, FIELD(level), "N", "of compression (zip: 0, none)"},
     {0, "manifest", OPTION_TEXT, FIELD(manifest), "FILE", "SHA-256 of each, for sha256sum -c"},
@@ -53,9 +52,9 @@ static const struct option_entry table[] = {
 };
 static const struct options_usage usage = {
     "-o OUT [options] [REFERENCE...|-]",
-    "Writes objects into a folder, a zip or a tar. References are UIDs of studies, series or\n"
-    "instances, patient:ID, and files; or lines on stdin that begin with one.",
-    "Template: {PatientID}/{StudyDate}_{Modality}/{SeriesNumber:04}/{InstanceNumber:05}.dcm\n"
+    "Writes objects into a folder, a zip or a tar. References are UIDs of studies,\n"
+    "series or instances, patient:ID, and files; or lines on stdin that begin so.",
+    "Template: {PatientID}/{StudyDate}/{SeriesNumber:04}/{InstanceNumber:05}.dcm\n"
     "Status: 0 all of it, 1 some of it or nothing, 2 could not write.",
     table,
 };

@@ -45,7 +45,7 @@ static const struct options_usage usage = {
     "[options] [Keyword=value...] [REFERENCE...|-]",
     "Finds patients, studies, series or instances in the index.",
     "Keys: PatientName=doe* Modality=CT,MR StudyDate=20240101-20240630 StudyDate=30d-\n"
-    "      'Rows>=512' 'SliceThickness<2' 'AccessionNumber=\"\"'; all of them must hold.\n"
+    "      'Rows>=512' 'SliceThickness<2' 'AccessionNumber=\"\"'; all must hold.\n"
     "Status: 0 something matched, 1 nothing did, 2 could not look.",
     table,
 };
@@ -54,7 +54,7 @@ static const struct options_usage usage = {
 static const char *const usual_columns[] = {
     "PatientID,PatientName,PatientBirthDate,PatientSex,NumberOfPatientRelatedStudies,"
     "NumberOfPatientRelatedInstances",
-    "StudyDate,StudyTime,ModalitiesInStudy,PatientID,PatientName,AccessionNumber,"
+    "StudyDate,ModalitiesInStudy,PatientID,PatientName,AccessionNumber,"
     "NumberOfStudyRelatedInstances,StudyDescription",
     "StudyDate,Modality,PatientID,PatientName,SeriesNumber,BodyPartExamined,"
     "NumberOfSeriesRelatedInstances,SeriesDescription",
@@ -64,7 +64,9 @@ static const char *const usual_columns[] = {
 static const struct {
     const char *keyword, *label;
 } labels[] = {
+    {"AccessionNumber", "Accession"},
     {"ModalitiesInStudy", "Modalities"},
+    {"PatientBirthDate", "BirthDate"},
     {"NumberOfPatientRelatedStudies", "Studies"},
     {"NumberOfPatientRelatedSeries", "Series"},
     {"NumberOfPatientRelatedInstances", "Instances"},
@@ -229,7 +231,7 @@ static int add_operand(struct find *find, char *word, struct err *err)
     if (is_reference(word))
         return add_reference(find, word, word, err);
     if (ref_is_path(word))
-        return err_set(err, ERR_INPUT, "%s: a file is found by its UID, or by Path=%s", word, word);
+        return err_set(err, ERR_INPUT, "%s: a file is found by the UID of its object", word);
     return add_key(find, word, err);
 }
 

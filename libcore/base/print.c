@@ -138,7 +138,13 @@ static void add_cell(struct printer *printer, size_t column, const char *text)
         for (int i = 0; i < pad; i++)
             buf_addc(line, ' ');
     }
-    buf_adds(line, last ? "\n" : "  ");
+    if (!last) {
+        buf_adds(line, "  ");
+        return;
+    }
+    while (line->length && line->data[line->length - 1] == ' ')
+        line->length--;
+    buf_addc(line, '\n');
 }
 
 static void table_row(struct printer *printer, char *const *cells)
