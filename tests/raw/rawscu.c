@@ -31,7 +31,7 @@
 
 struct settings {
     const char *called, *calling, *class_uid, *instance_uid, *syntax_uid, *acks, *tries, *omit;
-    const char *cut_at, *reset_at, *abort_at, *stall_at, *corrupt_at, *hold;
+    const char *cut_at, *reset_at, *abort_at, *stall_at, *corrupt_at, *hold, *seconds;
     long long max_pdu, our_max_pdu, pdv, repeat, parallel, study_size, seed, fault_in, garbage;
     long long timeout, context_id, odd_pdu, extra, echo, run;
     const char *pdv_lie, *pdu_lie, *group_length_lie, *command_field;
@@ -75,6 +75,7 @@ static const struct option_entry table[] = {
     TEXT("class", class_uid, "UID", "SOP class in context and command"),
     TEXT("instance", instance_uid, "UID", "SOP instance in the command"),
     NUMBER("repeat", repeat, "send all files so many times, with fresh SOP Instance UIDs"),
+    TEXT("seconds", seconds, "N", "begin no object after N seconds; what was sent by then counts"),
     FLAG("fresh", fresh, "fresh UIDs also the first time"),
     FLAG("same", same, "the same UIDs each time"),
     NUMBER("study-size", study_size, "with fresh UIDs: a new study after so many objects"),
@@ -327,13 +328,16 @@ static int run_association(struct worker *worker, char **peer)
     line_up(worker);
     if (s->hold)
         rest(strtod(s->hold, NULL));
-    uint64_t nth = 0;
+    uint64_t nth = 0, until = UINT64_MAX;
+    if (s->seconds)
+        until = atomic_load(&worker->totals->first_ns) + (uint64_t)(strtod(s->seconds, NULL) * 1e9);
     for (uint64_t i = (uint64_t)worker->index; status == 0 && i < (uint64_t)s->echo;
          i += (uint64_t)s->parallel)
         status = send_echo(worker, nth++);
     nth = 0;
     for (uint64_t i = (uint64_t)worker->index;
-         status == 0 && i < worker->object_count * (uint64_t)s->repeat; i += (uint64_t)s->parallel)
+         status == 0 && i < worker->object_count * (uint64_t)s->repeat && now_ns() < until;
+         i += (uint64_t)s->parallel)
         status = send_object(worker, i, nth++);
     if (status == 0 && !s->no_release && association_release(&worker->association, &err) < 0) {
         log_error("release: %s", err.text);
@@ -520,6 +524,8 @@ int main(int argc, char **argv)
     worker.tries = open_list(s.tries);
     status = run_all(&worker, argv + first);
     uint64_t wanted = worker.object_count * (uint64_t)s.repeat + (uint64_t)s.echo;
+    if (s.seconds)
+        wanted = atomic_load(&worker.totals->objects);
     if (!s.expect_rj)
         print_summary(worker.totals, wanted);
     if (status == 0 && !s.expect_rj && atomic_load(&worker.totals->success) < wanted)
