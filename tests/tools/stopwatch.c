@@ -76,6 +76,7 @@ int main(int argc, char **argv)
             expected = status;
         if (status < 0 || status != expected || WIFSIGNALED(status) || WEXITSTATUS(status) >= 126) {
             fprintf(stderr, "stopwatch: %s cannot run, or ended differently\n", argv[first]);
+            free(times);
             return 1;
         }
     }
