@@ -180,8 +180,10 @@ static unsigned farness(const char *text, size_t length, const char *keyword)
 
 static void suggest(const char *text, struct buf *out)
 {
-    const struct dict_entry *nearest[SUGGESTIONS];
-    unsigned far[SUGGESTIONS];
+    struct {
+        const struct dict_entry *entry;
+        unsigned far;
+    } nearest[SUGGESTIONS];
     size_t length = strlen(text), count = 0;
 
     if (length > KEYWORD_MAX)
@@ -192,23 +194,22 @@ static void suggest(const char *text, struct buf *out)
 
         if (this_far >= NOT_NEAR)
             continue;
-        while (place > 0 && far[place - 1] > this_far)
+        while (place > 0 && nearest[place - 1].far > this_far)
             place--;
         if (place == SUGGESTIONS)
             continue;
         if (count < SUGGESTIONS)
             count++;
-        memmove(&far[place + 1], &far[place], (count - 1 - place) * sizeof far[0]);
         memmove(&nearest[place + 1], &nearest[place], (count - 1 - place) * sizeof nearest[0]);
-        far[place] = this_far;
-        nearest[place] = &dict_table[i];
+        nearest[place].entry = &dict_table[i];
+        nearest[place].far = this_far;
     }
     /* Those of another quality than the best are noise. */
-    while (count > 1 && far[count - 1] / 100 != far[0] / 100)
+    while (count > 1 && nearest[count - 1].far / 100 != nearest[0].far / 100)
         count--;
     for (size_t i = 0; i < count; i++) {
         buf_adds(out, i == 0 ? "; did you mean " : i + 1 < count ? ", " : " or ");
-        buf_adds(out, nearest[i]->keyword);
+        buf_adds(out, nearest[i].entry->keyword);
     }
     if (count)
         buf_addc(out, '?');

@@ -207,6 +207,9 @@ static int open_database(struct index *index, struct err *err)
                "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536",
                err) < 0)
         goto out;
+    if (index->mode == INDEX_WRITE && index->durable &&
+        pragma(index, "PRAGMA synchronous = FULL", err) < 0)
+        goto out;
     if (index->mode == INDEX_BULK &&
         pragma(index,
                "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536; "
@@ -443,6 +446,34 @@ int index_checkpoint(struct index *index, bool wait, struct err *err)
         index_failed(index, err);
     index_release(index);
     return result == SQLITE_OK ? 0 : -1;
+}
+
+/* The log holds what index.db does not have yet; SQLite makes index.db durable before it empties the
+ * log. None of its locks are on this file, so that it may be opened and closed here. */
+int index_sync(struct index *index, struct err *err)
+{
+    char *path = file_name(index, "-wal");
+    int fd = open(path, O_RDONLY | O_CLOEXEC), status = 0;
+
+    if (fd < 0)
+        status = errno == ENOENT ? 0 : err_sys(err, "%s", path);
+    else if (fdatasync(fd) < 0)
+        status = err_sys(err, "%s: fdatasync", path);
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    return status;
+}
+
+int index_set_durable(struct index *index, bool durable, struct err *err)
+{
+    if (index->durable == durable)
+        return 0;
+    if (index->in_transaction)
+        return err_set(err, ERR_FAILED, "index.db: a transaction is open");
+    index->durable = durable;
+    return pragma(index, durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
+                  err);
 }
 
 /* ---- a new index in the place of the old ---- */

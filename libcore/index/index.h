@@ -45,6 +45,12 @@ void index_rollback(struct index *index);
  * the log is large (64 MB): call this where nobody waits for an answer. */
 int index_checkpoint(struct index *index, bool wait, struct err *err);
 
+/* What was committed so far outlasts a power loss, and no one waits for it. */
+int index_sync(struct index *index, struct err *err);
+/* From now on index_commit returns only when its rows are durable (synchronous = FULL: one fsync more).
+ * Not within a transaction. */
+int index_set_durable(struct index *index, bool durable, struct err *err);
+
 /* INDEX_BULK only: secondary indexes, then this index takes the place of ROOT/index.db, atomically.
  * Writers that have the old one open go over to the new at their next index_begin. Readers at work
  * finish on the old one. The caller makes sure that no rows are lost by it: it holds the writers

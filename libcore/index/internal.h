@@ -74,6 +74,7 @@ struct index {
     int lock; /* descriptor of index.lock, -1 for readers */
     int holds;
     bool in_transaction;
+    bool durable; /* synchronous = FULL */
     bool broken;  /* a bulk index without a journal cannot go back */
     bool renamed; /* a bulk index that has taken its place */
     sqlite3_stmt *statement[SQL_COUNT];

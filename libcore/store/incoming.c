@@ -307,6 +307,8 @@ enum place_result store_place(struct store *store, struct incoming *incoming, co
         return PLACE_ERROR;
     }
     incoming->placed = true;
+    if (!sync)
+        sync_file_range(incoming->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
     return sync && store_sync_folder_of(store, path, err) < 0 ? PLACE_ERROR : PLACE_DONE;
 }
 

@@ -252,6 +252,13 @@ int store_sync_folder_of(struct store *store, const char *path, struct err *err)
     return status;
 }
 
+int store_sync_place(struct store *store, const char *path, struct err *err)
+{
+    int status = store_folder_of(store, path, true, err);
+
+    return status < 0 ? status : store_sync_folder_of(store, path, err);
+}
+
 int store_settle(struct store *store, const char *path, struct err *err)
 {
     int fd = openat(store->fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), status;
@@ -260,9 +267,7 @@ int store_settle(struct store *store, const char *path, struct err *err)
         return err_sys(err, "%s", path);
     status = fdatasync(fd) < 0 ? err_sys(err, "%s: fdatasync", path) : 0;
     close(fd);
-    if (status == 0)
-        status = store_folder_of(store, path, true, err);
-    return status < 0 ? status : store_sync_folder_of(store, path, err);
+    return status < 0 ? status : store_sync_place(store, path, err);
 }
 
 /* ---- contents ---- */

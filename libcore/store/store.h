@@ -79,6 +79,9 @@ enum place_result { PLACE_ERROR = -1, PLACE_DONE = 0, PLACE_EXISTS = 1 };
  * already; the incoming file is unchanged. */
 enum place_result store_place(struct store *store, struct incoming *incoming, const char *path,
                               bool sync, struct err *err);
+/* What was placed without `sync` keeps its place: fsync of its folder and, where that does not carry
+ * them along, those above. */
+int store_sync_place(struct store *store, const char *path, struct err *err);
 /* The same over what is there: at every moment `path` is the old file or the new one. */
 int store_replace(struct store *store, struct incoming *incoming, const char *path,
                   struct err *err);
