@@ -2,7 +2,7 @@
 # kill -9 of a worker at random moments: its association breaks, the others and the listener go on, and
 # every object is in the archive as it was sent or not at all; those that were acknowledged are.
 . "$(dirname "$0")/../e2e/lib.sh"
-. "$(dirname "$0")/verify.sh"
+. "$SRC/tests/fault/verify.sh"
 require_tool dcmdump sqlite3 pgrep
 
 fresh

@@ -2,7 +2,7 @@
 # kill -9 of the listener, and of the listener with all its workers, at random moments: the next start
 # finds a consistent archive, and sweeps what was not finished.
 . "$(dirname "$0")/../e2e/lib.sh"
-. "$(dirname "$0")/verify.sh"
+. "$SRC/tests/fault/verify.sh"
 require_tool dcmdump sqlite3 pgrep
 
 fresh

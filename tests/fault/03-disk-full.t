@@ -2,8 +2,8 @@
 # A disk that runs full while four senders store: A700 for what does not fit, nothing half, nothing
 # acknowledged that is not there; and it goes on by itself when there is room again.
 . "$(dirname "$0")/../e2e/lib.sh"
-. "$(dirname "$0")/verify.sh"
-. "$(dirname "$0")/disk.sh"
+. "$SRC/tests/fault/verify.sh"
+. "$SRC/tests/fault/disk.sh"
 require_tool dcmdump sqlite3
 disk_or_skip 160M
 

@@ -3,8 +3,8 @@
 # and found; nothing is there that was not sent. The disk is an ext4 in a file, which stops writing,
 # journal and all, at a random moment; then it is mounted again, as after a boot.
 . "$(dirname "$0")/../e2e/lib.sh"
-. "$(dirname "$0")/verify.sh"
-. "$(dirname "$0")/disk.sh"
+. "$SRC/tests/fault/verify.sh"
+. "$SRC/tests/fault/disk.sh"
 require_tool dcmdump sqlite3
 disk_or_skip 1G
 
