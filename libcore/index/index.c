@@ -107,7 +107,7 @@ static int open_file(struct index *index, const char *path, int flags, struct er
     if (sqlite3_open_v2(path, &index->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE,
                         NULL) == SQLITE_OK) {
         sqlite3_extended_result_codes(index->db, 0);
-        sqlite3_busy_timeout(index->db, INDEX_LOCK_MS); /* for foreign writers */
+        sqlite3_busy_timeout(index->db, index->lock_ms); /* for foreign writers */
         return 0;
     }
     if (!index->db)
@@ -273,6 +273,7 @@ struct index *index_open(const char *root, enum index_mode mode, struct err *err
     index->root = xstrdup(root);
     index->mode = mode;
     index->lock = -1;
+    index->lock_ms = INDEX_LOCK_MS;
     if (mode == INDEX_READ) {
         status = open_database(index, err);
     } else {
@@ -319,7 +320,7 @@ int index_hold(struct index *index, struct err *err)
 
     if (index->lock < 0)
         return err_set(err, ERR_FAILED, "index.db: opened for reading");
-    if (index->holds == 0 && lock_fd(index->lock, "index.lock", INDEX_LOCK_MS, err) < 0) {
+    if (index->holds == 0 && lock_fd(index->lock, "index.lock", index->lock_ms, err) < 0) {
         if (err && err->code != ERR_BUSY)
             return -1;
         holder = lock_holder(index->lock);
@@ -450,9 +451,9 @@ void index_rollback(struct index *index)
 }
 
 /* SQLite keeps all writers out while it waits for readers: many short tries instead. */
-static int checkpoint_all(sqlite3 *db)
+static int checkpoint_all(sqlite3 *db, int wait_ms)
 {
-    int64_t end = monotonic_ms() + INDEX_LOCK_MS;
+    int64_t end = monotonic_ms() + wait_ms;
     int result;
 
     sqlite3_busy_timeout(db, 20);
@@ -462,7 +463,7 @@ static int checkpoint_all(sqlite3 *db)
             break;
         sqlite3_sleep(50);
     }
-    sqlite3_busy_timeout(db, INDEX_LOCK_MS);
+    sqlite3_busy_timeout(db, wait_ms);
     return result;
 }
 
@@ -475,7 +476,7 @@ int index_checkpoint(struct index *index, bool wait, struct err *err)
     if (need_database(index, err) < 0)
         return -1;
     if (wait)
-        result = checkpoint_all(index->db);
+        result = checkpoint_all(index->db, index->lock_ms);
     else
         result = sqlite3_wal_checkpoint_v2(index->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     if (result == SQLITE_OK || (!wait && result == SQLITE_BUSY))
@@ -489,13 +490,14 @@ int index_checkpoint(struct index *index, bool wait, struct err *err)
  * can never be taken for the new one's. */
 static int retire_old(struct index *index, struct err *err)
 {
-    struct index old = {.root = index->root, .mode = INDEX_WRITE, .lock = -1};
+    struct index old = {
+        .root = index->root, .mode = INDEX_WRITE, .lock = -1, .lock_ms = index->lock_ms};
     char *path = file_name(index, "");
     int status = 0;
 
     if (access(path, F_OK) == 0 && open_file(&old, path, SQLITE_OPEN_READWRITE, err) == 0) {
         /* A broken index is no reason to refuse its replacement. */
-        if (checkpoint_all(old.db) == SQLITE_BUSY)
+        if (checkpoint_all(old.db, index->lock_ms) == SQLITE_BUSY)
             status = err_set(err, ERR_BUSY, "index.db: a reader is still at work on the old index");
         sqlite3_close(old.db);
     }

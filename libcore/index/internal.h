@@ -73,6 +73,7 @@ struct index {
     ino_t inode;
     int lock; /* descriptor of index.lock, -1 for readers */
     int holds;
+    int lock_ms; /* INDEX_LOCK_MS; less in tests */
     bool in_transaction;
     bool failed;   /* something in this transaction has: it can only be rolled back */
     bool broken;   /* a bulk index without a journal cannot go back */

@@ -245,24 +245,34 @@ static void fill_header(struct run *run, bool have)
     }
 }
 
+static bool ends_with_caret(const char *text)
+{
+    size_t length = strlen(text);
+
+    return length && text[length - 1] == '^';
+}
+
+/* What would be read otherwise, or breaks a line, is named by its row. */
+static bool needs_number(const char *id, const char *issuer)
+{
+    return !*id || *id == '#' || strstr(id, "^^^") || strpbrk(id, "\t\n\r") ||
+           (*issuer && (ends_with_caret(id) || strstr(issuer, "^^^") || strpbrk(issuer, "\t\n\r")));
+}
+
 static void fill_reference(struct run *run)
 {
     const char *id = (const char *)sqlite3_column_text(run->rows, 1);
     const char *issuer = (const char *)sqlite3_column_text(run->rows, 2);
 
     buf_clear(&run->reference);
-    if (run->query->level != LEVEL_PATIENT) {
-        buf_adds(&run->reference, id ? id : "");
-        return;
-    }
-    buf_adds(&run->reference, "patient:");
-    if (!id || !*id || *id == '#' || strstr(id, "^^^") || (issuer && strstr(issuer, "^^^")) ||
-        strpbrk(id, "\t\n\r") || (issuer && strpbrk(issuer, "\t\n\r")))
-        buf_addf(&run->reference, "#%lld", (long long)sqlite3_column_int64(run->rows, 0));
-    else if (issuer && *issuer)
-        buf_addf(&run->reference, "%s^^^%s", id, issuer);
-    else
+    id = id ? id : "";
+    issuer = issuer ? issuer : "";
+    if (run->query->level != LEVEL_PATIENT)
         buf_adds(&run->reference, id);
+    else if (needs_number(id, issuer))
+        buf_addf(&run->reference, "patient:#%lld", (long long)sqlite3_column_int64(run->rows, 0));
+    else
+        buf_addf(&run->reference, "patient:%s%s%s", id, *issuer ? "^^^" : "", issuer);
 }
 
 static int give_row(struct run *run, query_each *each, void *context, struct err *err)
