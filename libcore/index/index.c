@@ -293,6 +293,11 @@ void index_close(struct index *index)
         return;
     if (index->in_transaction)
         index_rollback(index);
+    /* The last one to close a database deletes its log, by name: not while another index comes to stand
+     * under that name. */
+    if (index->db && index->mode == INDEX_WRITE && index->holds == 0 &&
+        lock_fd(index->lock, "index.lock", 0, NULL) < 0)
+        sqlite3_db_config(index->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (index->db)
         close_database(index);
     if (index->mode == INDEX_BULK && !index->renamed) {
@@ -496,7 +501,9 @@ static int retire_old(struct index *index, struct err *err)
     int status = 0;
 
     if (access(path, F_OK) == 0 && open_file(&old, path, SQLITE_OPEN_READWRITE, err) == 0) {
-        /* A broken index is no reason to refuse its replacement. */
+        /* A broken index is no reason to refuse its replacement. Without a read SQLite does not know
+         * yet that there is a log. */
+        sqlite3_exec(old.db, "SELECT 1 FROM sqlite_schema LIMIT 1", NULL, NULL, NULL);
         if (checkpoint_all(old.db, index->lock_ms) == SQLITE_BUSY)
             status = err_set(err, ERR_BUSY, "index.db: a reader is still at work on the old index");
         sqlite3_close(old.db);
