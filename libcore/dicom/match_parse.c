@@ -395,7 +395,7 @@ static void explain_word(const char *word, struct err *err)
                                                      : "PatientName";
     tag_t tag;
 
-/* A date before a tag: eight digits are both. */
+    /* A date before a tag: eight digits are both. */
     if (strcmp(likely, "StudyDate") != 0 && keyword_parse(word, &tag, NULL) == 0)
         err_set(err, ERR_INPUT, "%s: no value: did you mean %s=...?", word, word);
     else
