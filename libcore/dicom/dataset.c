@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dicom/bytes.h"
 #include "dicom/charset.h"
 #include "dicom/dict.h"
 #include "dicom/uid.h"
@@ -128,46 +129,6 @@ struct parser {
     struct err *err;
 };
 
-static uint32_t get16(const char *at)
-{
-    const unsigned char *byte = (const unsigned char *)at;
-
-    return byte[0] | (uint32_t)byte[1] << 8;
-}
-
-static uint32_t get32(const char *at)
-{
-    return get16(at) | get16(at + 2) << 16;
-}
-
-static tag_t get_tag(const char *at)
-{
-    return TAG(get16(at), get16(at + 2));
-}
-
-/* VRs whose explicit form has a length of 32 bits: PS3.5 7.1.2. */
-static bool has_long_length(vr_t vr)
-{
-    switch (vr) {
-    case VR_OB:
-    case VR_OD:
-    case VR_OF:
-    case VR_OL:
-    case VR_OV:
-    case VR_OW:
-    case VR_SQ:
-    case VR_SV:
-    case VR_UC:
-    case VR_UN:
-    case VR_UR:
-    case VR_UT:
-    case VR_UV:
-        return true;
-    default:
-        return false;
-    }
-}
-
 struct head {
     tag_t tag;
     vr_t vr;
@@ -178,23 +139,23 @@ struct head {
 static int read_head(struct parser *parser, size_t *at, size_t end, bool explicit_vr,
                      struct head *head)
 {
-    const char *bytes = parser->bytes + *at;
+    const unsigned char *bytes = (const unsigned char *)parser->bytes + *at;
     size_t size = 8;
 
     if (end - *at < 8)
         return err_set(parser->err, ERR_INPUT, "data set ends inside an element's header");
-    head->tag = get_tag(bytes);
+    head->tag = get_tag(bytes, false);
     head->vr = VR_NONE;
     if (!explicit_vr || TAG_GROUP(head->tag) == 0xfffe) {
-        head->length = get32(bytes + 4);
+        head->length = get32(bytes + 4, false);
     } else {
         head->vr = VR(bytes[4], bytes[5]);
-        head->length = get16(bytes + 6);
-        if (has_long_length(head->vr)) {
+        head->length = get16(bytes + 6, false);
+        if (vr_is_long(head->vr)) {
             size = 12;
             if (end - *at < size)
                 return err_set(parser->err, ERR_INPUT, "data set ends inside an element's header");
-            head->length = get32(bytes + 8);
+            head->length = get32(bytes + 8, false);
         }
     }
     *at += size;
@@ -578,11 +539,11 @@ static void write_element(const struct element *element, bool explicit_vr, struc
     put_tag(out, element->tag);
     if (explicit_vr) {
         /* What a length of 16 bits cannot say goes as UN: PS3.5 6.2.2, note 2. */
-        if (size > 0xfffe && !has_long_length(vr))
+        if (size > 0xfffe && !vr_is_long(vr))
             vr = VR_UN;
         buf_addc(out, (char)(vr >> 8));
         buf_addc(out, (char)(vr & 0xff));
-        if (!has_long_length(vr)) {
+        if (!vr_is_long(vr)) {
             put16(out, (uint32_t)size);
         } else {
             put16(out, 0);
@@ -598,7 +559,7 @@ static void write_element(const struct element *element, bool explicit_vr, struc
         buf_add(out, element->data, element->size);
     if (padding)
         buf_addc(out, value_is_text(element->vr) && element->vr != VR_UI ? ' ' : '\0');
-    if (!explicit_vr || has_long_length(vr))
+    if (!explicit_vr || vr_is_long(vr))
         close_length(out, start);
 }
 

@@ -12,6 +12,7 @@
 
 #include <zlib.h>
 
+#include "dicom/bytes.h"
 #include "dicom/scan.h"
 
 /* An ordinary header fits in 8 to 16 KB, and larger reads cost more than they save. */
@@ -94,10 +95,6 @@ static inline uint64_t source_position(const struct source *source)
 
 /* ---- scan_look.c ---- */
 
-/* A VR of PS3.5 6.2. */
-bool vr_is_known(vr_t vr);
-/* One with a 32-bit length in explicit VR (PS3.5 7.1.2). */
-bool vr_is_long(vr_t vr);
 /* The encoding of the data set that begins at `bytes`. `expected` unless another fits clearly better;
  * `elements` is how many elements at the start speak for the answer. `bare`: nothing says yet that it
  * is a data set at all. */
@@ -110,29 +107,5 @@ int walk_meta(struct scanner *scanner);
 int walk_dataset(struct scanner *scanner, struct encoding encoding);
 /* Sets err for a read that failed or a stream that ended too early; returns -1. */
 int walk_broken(struct scanner *scanner, const char *where);
-
-/* ---- bytes to numbers ---- */
-
-static inline uint16_t get16(const unsigned char *p, bool big)
-{
-    return big ? (uint16_t)(p[0] << 8 | p[1]) : (uint16_t)(p[1] << 8 | p[0]);
-}
-
-static inline uint32_t get32(const unsigned char *p, bool big)
-{
-    return big ? (uint32_t)get16(p, true) << 16 | get16(p + 2, true)
-               : (uint32_t)get16(p + 2, false) << 16 | get16(p, false);
-}
-
-static inline uint64_t get64(const unsigned char *p, bool big)
-{
-    return big ? (uint64_t)get32(p, true) << 32 | get32(p + 4, true)
-               : (uint64_t)get32(p + 4, false) << 32 | get32(p, false);
-}
-
-static inline tag_t get_tag(const unsigned char *p, bool big)
-{
-    return TAG(get16(p, big), get16(p + 2, big));
-}
 
 #endif

@@ -4,13 +4,231 @@
 #include "dicom/value.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "dicom/bytes.h"
 #include "dicom/charset.h"
+
+enum shape {
+    SHAPE_BULK = 0, /* not for reading */
+    SHAPE_TEXT,
+    SHAPE_NUMBER, /* binary */
+    SHAPE_KIND = 0x0f,
+    SHAPE_SINGLE = 16, /* a backslash is a letter like others */
+    SHAPE_LEFT = 32,   /* spaces before it are padding too */
+};
+
+static unsigned shape_of(vr_t vr)
+{
+    switch (vr) {
+    case VR_PN:
+    case VR_UC:
+        return SHAPE_TEXT;
+    case VR_LO:
+    case VR_SH:
+        return SHAPE_TEXT | SHAPE_LEFT;
+    case VR_LT:
+    case VR_ST:
+    case VR_UT:
+        return SHAPE_TEXT | SHAPE_SINGLE;
+    case VR_UR:
+        return SHAPE_TEXT | SHAPE_SINGLE;
+    case VR_AS:
+    case VR_DA:
+    case VR_DT:
+    case VR_TM:
+    case VR_UI:
+        return SHAPE_TEXT;
+    case VR_AE:
+    case VR_CS:
+    case VR_DS:
+    case VR_IS:
+        return SHAPE_TEXT | SHAPE_LEFT;
+    case VR_US:
+    case VR_SS:
+    case VR_UL:
+    case VR_SL:
+    case VR_UV:
+    case VR_SV:
+    case VR_FL:
+    case VR_FD:
+    case VR_AT:
+        return SHAPE_NUMBER;
+    default:
+        return SHAPE_BULK;
+    }
+}
+
+/* ---- text ---- */
+
+static bool is_padding(char c)
+{
+    return c == ' ' || c == '\0';
+}
+
+/* Pads of each value go, from `start` to the end of the buffer. */
+static void trim_values(struct buf *out, size_t start, unsigned shape)
+{
+    char *text = out->data;
+    size_t to = start, from = start, end = out->length;
+
+    while (from <= end) {
+        size_t stop = from, next;
+
+        while (stop < end && (text[stop] != '\\' || shape & SHAPE_SINGLE))
+            stop++;
+        next = stop + 1;
+        if (shape & SHAPE_LEFT)
+            while (from < stop && text[from] == ' ')
+                from++;
+        while (stop > from && is_padding(text[stop - 1]))
+            stop--;
+        memmove(text + to, text + from, stop - from);
+        to += stop - from;
+        if (next <= end)
+            text[to++] = '\\';
+        from = next;
+    }
+    text[to] = '\0';
+    out->length = to;
+}
+
+/* NUL would end what others read from this. */
+static void replace_nul(struct buf *out, size_t start)
+{
+    struct buf rest = {0};
+    const char *nul;
+
+    if (!memchr(out->data + start, '\0', out->length - start))
+        return;
+    buf_add(&rest, out->data + start, out->length - start);
+    out->length = start;
+    for (const char *p = rest.data; p < rest.data + rest.length; p = nul + 1) {
+        nul = memchr(p, '\0', (size_t)(rest.data + rest.length - p));
+        if (!nul)
+            nul = rest.data + rest.length;
+        buf_add(out, p, (size_t)(nul - p));
+        if (nul < rest.data + rest.length)
+            buf_adds(out, "\xef\xbf\xbd");
+    }
+    buf_free(&rest);
+}
+
+static void add_text(vr_t vr, const char *bytes, size_t size, const char *specific,
+                     size_t specific_size, struct buf *out)
+{
+    unsigned shape = shape_of(vr);
+    size_t start = out->length;
+
+    while (size && is_padding(bytes[size - 1]))
+        size--;
+    charset_to_utf8(specific ? specific : "", specific_size, vr, bytes, size, out);
+    if (out->length > start)
+        trim_values(out, start, shape);
+    if (out->length > start)
+        replace_nul(out, start);
+}
+
+/* ---- numbers ---- */
+
+/* As few digits as give the number back. */
+static void add_float(struct buf *out, double number, bool is_single)
+{
+    char text[40];
+    int most = is_single ? 9 : 17;
+
+    for (int digits = is_single ? 6 : 15; digits <= most; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, number);
+        if (is_single ? strtof(text, NULL) == (float)number : strtod(text, NULL) == number)
+            break;
+    }
+    buf_adds(out, text);
+}
+
+static void add_number(struct buf *out, vr_t vr, const unsigned char *p, bool big)
+{
+    uint32_t word;
+    uint64_t wide;
+    float single;
+    double number;
+
+    switch (vr) {
+    case VR_US:
+        buf_addf(out, "%u", get16(p, big));
+        break;
+    case VR_SS:
+        buf_addf(out, "%d", (int16_t)get16(p, big));
+        break;
+    case VR_UL:
+        buf_addf(out, "%lu", (unsigned long)get32(p, big));
+        break;
+    case VR_SL:
+        buf_addf(out, "%ld", (long)(int32_t)get32(p, big));
+        break;
+    case VR_UV:
+        buf_addf(out, "%llu", (unsigned long long)get64(p, big));
+        break;
+    case VR_SV:
+        buf_addf(out, "%lld", (long long)(int64_t)get64(p, big));
+        break;
+    case VR_AT:
+        buf_addf(out, "%04x,%04x", get16(p, big), get16(p + 2, big));
+        break;
+    case VR_FL:
+        word = get32(p, big);
+        memcpy(&single, &word, sizeof single);
+        add_float(out, single, true);
+        break;
+    default: /* FD */
+        wide = get64(p, big);
+        memcpy(&number, &wide, sizeof number);
+        add_float(out, number, false);
+    }
+}
+
+static size_t width_of(vr_t vr)
+{
+    switch (vr) {
+    case VR_US:
+    case VR_SS:
+        return 2;
+    case VR_UV:
+    case VR_SV:
+    case VR_FD:
+        return 8;
+    default:
+        return 4;
+    }
+}
+
+void value_to_text(vr_t vr, bool big_endian, const char *bytes, size_t size, const char *specific,
+                   size_t specific_size, struct buf *out)
+{
+    size_t width;
+
+    switch (shape_of(vr) & SHAPE_KIND) {
+    case SHAPE_TEXT:
+        add_text(vr, bytes, size, specific, specific_size, out);
+        break;
+    case SHAPE_NUMBER:
+        width = width_of(vr);
+        for (size_t at = 0; at + width <= size; at += width) {
+            if (at)
+                buf_addc(out, '\\');
+            add_number(out, vr, (const unsigned char *)bytes + at, big_endian);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+bool value_is_text(vr_t vr)
+{
+    return (shape_of(vr) & SHAPE_KIND) == SHAPE_TEXT;
+}
 
 bool value_has_charset(vr_t vr)
 {
@@ -18,89 +236,88 @@ bool value_has_charset(vr_t vr)
            vr == VR_UT;
 }
 
-bool value_is_text(vr_t vr)
+/* ---- from text ---- */
+
+static void add_bits(struct buf *out, uint64_t bits, size_t width)
 {
-    return value_has_charset(vr) || vr == VR_AE || vr == VR_AS || vr == VR_CS || vr == VR_DA ||
-           vr == VR_DS || vr == VR_DT || vr == VR_IS || vr == VR_TM || vr == VR_UI || vr == VR_UR;
+    for (size_t i = 0; i < width; i++)
+        buf_addc(out, (char)(bits >> 8 * i & 0xff));
 }
 
-/* Bytes of one number; 0 for what is none. */
-static size_t number_size(vr_t vr)
+static void add_real_bits(struct buf *out, vr_t vr, double number)
 {
-    switch (vr) {
-    case VR_US:
-    case VR_SS:
-        return 2;
-    case VR_AT:
-    case VR_UL:
-    case VR_SL:
-    case VR_FL:
-        return 4;
-    case VR_UV:
-    case VR_SV:
-    case VR_FD:
-        return 8;
-    default:
-        return 0;
+    float single = (float)number;
+    uint32_t word;
+    uint64_t wide;
+
+    memcpy(&word, &single, sizeof word);
+    memcpy(&wide, &number, sizeof wide);
+    if (vr == VR_FL)
+        add_bits(out, word, 4);
+    else
+        add_bits(out, wide, 8);
+}
+
+/* The bits of a whole number, where the VR can hold it. */
+static bool whole_number(vr_t vr, const char *text, uint64_t *bits)
+{
+    size_t width = width_of(vr);
+    bool is_signed = vr == VR_SS || vr == VR_SL || vr == VR_SV;
+    char *end;
+
+    errno = 0;
+    if (is_signed || *text == '-') {
+        long long number = strtoll(text, &end, 10);
+        long long least = is_signed ? -1 - (long long)(INT64_MAX >> (64 - 8 * width)) : 0;
+
+        if (number < least || number > (long long)(INT64_MAX >> (64 - 8 * width)))
+            return false;
+        *bits = (uint64_t)number;
+    } else {
+        *bits = strtoull(text, &end, 10);
+        if (width < 8 && *bits >> 8 * width)
+            return false;
+    }
+    return !errno && end != text && !*end;
+}
+
+static void add_one(vr_t vr, const char *text, struct buf *out)
+{
+    unsigned group, element;
+    char *end;
+    uint64_t bits;
+    double number;
+
+    if (vr == VR_FL || vr == VR_FD) {
+        number = strtod(text, &end);
+        if (end != text && !*end)
+            add_real_bits(out, vr, number);
+    } else if (vr == VR_AT) {
+        if (sscanf(text, "%4x,%4x", &group, &element) == 2) {
+            add_bits(out, group, 2);
+            add_bits(out, element, 2);
+        }
+    } else if (whole_number(vr, text, &bits)) {
+        add_bits(out, bits, width_of(vr));
     }
 }
 
-static uint64_t get(const char *bytes, size_t size, bool big_endian)
+void value_from_text(vr_t vr, const char *text, struct buf *out)
 {
-    uint64_t value = 0;
+    char one[64];
 
-    for (size_t i = 0; i < size; i++)
-        value = value << 8 | (unsigned char)bytes[big_endian ? i : size - 1 - i];
-    return value;
-}
+    if ((shape_of(vr) & SHAPE_KIND) != SHAPE_NUMBER)
+        return;
+    for (;;) {
+        size_t length = strcspn(text, "\\");
 
-/* The shortest decimal form that reads back as the same number. */
-static void add_real(struct buf *out, double value, int digits)
-{
-    char text[40];
-
-    for (int precision = digits - 3; precision <= digits + 2; precision++) {
-        snprintf(text, sizeof text, "%.*g", precision, value);
-        if (digits > 7 ? strtod(text, NULL) == value : strtof(text, NULL) == (float)value)
-            break;
-    }
-    buf_adds(out, text);
-}
-
-static void add_number(vr_t vr, const char *bytes, bool big_endian, struct buf *out)
-{
-    uint64_t bits = get(bytes, number_size(vr), big_endian);
-
-    switch (vr) {
-    case VR_AT:
-        buf_addf(out, "%04x,%04x", (unsigned)get(bytes, 2, big_endian),
-                 (unsigned)get(bytes + 2, 2, big_endian));
-        break;
-    case VR_SS:
-        buf_addf(out, "%d", (int16_t)bits);
-        break;
-    case VR_SL:
-        buf_addf(out, "%ld", (long)(int32_t)bits);
-        break;
-    case VR_SV:
-        buf_addf(out, "%lld", (long long)bits);
-        break;
-    case VR_FL: {
-        uint32_t word = (uint32_t)bits;
-        float value;
-
-        memcpy(&value, &word, sizeof value);
-        add_real(out, (double)value, 7);
-        break;
-    }
-    case VR_FD: {
-        double value;
-
-        memcpy(&value, &bits, sizeof value);
-        add_real(out, value, 15);
-        break;
-    }
-    default:
-        buf_addf(out, "%llu", (unsigned long long)bits);
+        if (length && length < sizeof one) {
+            memcpy(one, text, length);
+            one[length] = '\0';
+            add_one(vr, one, out);
+        }
+        if (!text[length])
+            return;
+        text += length + 1;
     }
 }
