@@ -31,10 +31,10 @@ static inline void check(const char *expression, const char *value, bool expecte
     struct match *match = parse(expression);
     /* Of exactly the length, so that a sanitizer sees what is read too far. */
     size_t length = value ? strlen(value) : 0;
-    char *copy = value ? malloc(length ? length : 1) : NULL;
+    char *copy = value ? xmalloc(length) : NULL;
 
-    if (value)
-        memcpy(copy, value, length);
+    for (size_t i = 0; i < length; i++)
+        copy[i] = value[i];
     if (match_test(match, copy, length) != expected)
         fail_msg("line %d: %s %s \"%s\"", line, expression, expected ? "does not match" : "matches",
                  value ? value : "(none)");
