@@ -354,6 +354,22 @@ const char *match_prefix(const struct match *match)
     return match->negated ? NULL : match->prefix;
 }
 
+bool match_group(const struct match *match, const char *group, size_t length)
+{
+    const char *caret = memchr(group, '^', length);
+
+    for (size_t i = 0; i < match->count; i++)
+        for (size_t g = 0; g < NAME_GROUPS; g++) {
+            const struct item *item = &match->item[i];
+
+            if (item->group[g] && (fits(item, item->group[g], group, length) ||
+                                   (item->component && caret &&
+                                    fits(item, item->group[g], group, (size_t)(caret - group)))))
+                return true;
+        }
+    return false;
+}
+
 const char *match_low(const struct match *match)
 {
     return match->negated || match->family != FAMILY_TIME || match->count != 1
