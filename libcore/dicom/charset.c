@@ -11,8 +11,6 @@
 
 /* ---- Specific Character Set ---- */
 
-enum { LEFT, RIGHT }; /* the halves of the code table: G0 in bytes below 0x80, G1 above */
-
 /* By the registration number in the term, "ISO_IR 100" and "ISO 2022 IR 100" alike. `start`: what is
  * in use before any escape sequence where this is the first value. Kanji are no set to start with. */
 static const struct registration {
@@ -60,14 +58,6 @@ static const struct {
     {"ISO88592", 101},
     {"ISO88595", 144},
     {"ISO885915", 203},
-};
-
-struct charset {
-    enum repertoire whole;    /* UTF-8, GB18030, GBK: no code extensions; else SET_NONE */
-    enum repertoire start[2]; /* in use at the start and after each reset */
-    enum repertoire spare;    /* for bytes above 0x7f where nothing is: a declared set that fits */
-    uint32_t declared;        /* bit per set */
-    bool guessed;             /* not what the standard allows */
 };
 
 /* Only letters and digits count, in upper case: ISO_IR 100, "iso-ir 100", "ISO IR_100 ". */
@@ -143,7 +133,7 @@ static void read_term(struct charset *charset, const char *term, size_t length, 
         charset->spare = found->start[RIGHT];
 }
 
-static void read_charset(struct charset *charset, const char *specific, size_t length)
+void charset_read(struct charset *charset, const char *specific, size_t length)
 {
     *charset =
         (struct charset){.start = {SET_ASCII, SET_NONE}, .declared = UINT32_C(1) << SET_ASCII};
@@ -191,11 +181,7 @@ static void put_found(struct decoder *decoder, uint32_t character)
 }
 
 /* PS3.3 tables C.12-3 and C.12-4; the last three are what other users of ISO 2022 write. */
-static const struct escape {
-    const char *bytes;
-    int half;
-    enum repertoire set;
-} escapes[] = {
+const struct escape charset_escapes[] = {
     {"(B", LEFT, SET_ASCII},       {"(J", LEFT, SET_ROMAJI},    {")I", RIGHT, SET_KATAKANA},
     {"-A", RIGHT, SET_LATIN1},     {"-B", RIGHT, SET_LATIN2},   {"-C", RIGHT, SET_LATIN3},
     {"-D", RIGHT, SET_LATIN4},     {"-L", RIGHT, SET_CYRILLIC}, {"-G", RIGHT, SET_ARABIC},
@@ -204,12 +190,13 @@ static const struct escape {
     {"$(D", LEFT, SET_KANJI_MORE}, {"$)C", RIGHT, SET_HANGUL},  {"$)A", RIGHT, SET_HANZI},
     {"$@", LEFT, SET_KANJI},       {"(I", LEFT, SET_KATAKANA},  {"$(B", LEFT, SET_KANJI},
 };
+const size_t charset_escapes_count = sizeof charset_escapes / sizeof charset_escapes[0];
 
 /* The escape sequence after ESC: how many bytes it has, 0 when it is none that is known. */
 static size_t designate(struct decoder *decoder, const char *text, size_t length)
 {
-    for (size_t i = 0; i < sizeof escapes / sizeof escapes[0]; i++) {
-        const struct escape *escape = &escapes[i];
+    for (size_t i = 0; i < charset_escapes_count; i++) {
+        const struct escape *escape = &charset_escapes[i];
         size_t size = strlen(escape->bytes);
 
         if (size > length || memcmp(text, escape->bytes, size) != 0)
@@ -401,7 +388,7 @@ bool charset_to_utf8(const char *specific, size_t specific_length, vr_t vr, cons
         buf_add(out, bytes, length);
         return true;
     }
-    read_charset(&charset, specific, specific ? specific_length : 0);
+    charset_read(&charset, specific, specific ? specific_length : 0);
     if (always_ascii(vr))
         charset.start[LEFT] = SET_ASCII;
     if (charset.whole == SET_NONE && charset.start[RIGHT] == SET_NONE &&

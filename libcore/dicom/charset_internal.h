@@ -53,4 +53,31 @@ size_t utf8_decode(const char *text, size_t length, uint32_t *character, size_t 
 /* Writes up to four bytes and returns how many. */
 size_t utf8_encode(uint32_t character, char *out);
 
+/* ---- what (0008,0005) says: charset.c ---- */
+
+enum { LEFT, RIGHT }; /* the halves of the code table: G0 in bytes below 0x80, G1 above */
+
+struct charset {
+    enum repertoire whole;    /* UTF-8, GB18030, GBK: no code extensions; else SET_NONE */
+    enum repertoire start[2]; /* in use at the start and after each reset */
+    enum repertoire spare;    /* for bytes above 0x7f where nothing is: a declared set that fits */
+    uint32_t declared;        /* bit per set */
+    bool guessed;             /* not what the standard allows */
+};
+
+void charset_read(struct charset *charset, const char *specific, size_t length);
+
+/* An escape sequence after ESC: the set that comes into use, and in which half. The first for a set is the
+ * one to write. */
+struct escape {
+    const char *bytes;
+    int half;
+    enum repertoire set;
+};
+extern const struct escape charset_escapes[];
+extern const size_t charset_escapes_count;
+
+/* The place of a character in a set's table of one or two bytes; -1 when it has none. */
+int repertoire_place(enum repertoire set, uint32_t character);
+
 #endif

@@ -133,3 +133,38 @@ uint32_t repertoire_char(enum repertoire set, unsigned place)
         return characters(&tables[set])[place];
     }
 }
+
+/* The other way round, for the sets of two bytes: place + 1 of each character, made when first asked. */
+static uint16_t places[SET_HANZI - SET_KANJI + 1][0x10000];
+
+static const uint16_t *places_of(enum repertoire set)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static atomic_bool ready[SET_HANZI - SET_KANJI + 1];
+    size_t which = (size_t)set - SET_KANJI;
+
+    pthread_mutex_lock(&lock);
+    if (!atomic_load_explicit(&ready[which], memory_order_relaxed)) {
+        for (unsigned place = TABLE_94; place-- > 0;) {
+            uint32_t character = repertoire_char(set, place);
+
+            if (character && character < 0x10000)
+                places[which][character] = (uint16_t)(place + 1);
+        }
+        atomic_store_explicit(&ready[which], true, memory_order_release);
+    }
+    pthread_mutex_unlock(&lock);
+    return places[which];
+}
+
+int repertoire_place(enum repertoire set, uint32_t character)
+{
+    if (set >= SET_KANJI && set <= SET_HANZI)
+        return character < 0x10000 ? places_of(set)[character] - 1 : -1;
+    if (set == SET_NONE || set > SET_HANZI)
+        return -1;
+    for (unsigned place = 0x20; place < 0x80; place++)
+        if (repertoire_char(set, place) == character)
+            return (int)place;
+    return -1;
+}

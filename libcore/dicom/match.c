@@ -179,6 +179,11 @@ static bool test_name(const struct match *match, const char *text, size_t length
     free(name);
     for (size_t i = 0; i < count; i++)
         group[i] = folded->data + start[i];
+    for (size_t i = 0; match->fuzzy && i < count; i++)
+        if (fuzzy_group(match, group[i], strlen(group[i])))
+            return true;
+    if (match->fuzzy)
+        return false;
     for (size_t i = 0; i < match->count; i++)
         if (name_fits(&match->item[i], group))
             return true;
@@ -358,6 +363,8 @@ bool match_group(const struct match *match, const char *group, size_t length)
 {
     const char *caret = memchr(group, '^', length);
 
+    if (match->fuzzy)
+        return fuzzy_group(match, group, length);
     for (size_t i = 0; i < match->count; i++)
         for (size_t g = 0; g < NAME_GROUPS; g++) {
             const struct item *item = &match->item[i];

@@ -28,6 +28,7 @@ struct match {
     enum family family;
     bool several; /* '\' separates values of this VR */
     bool negated;
+    bool fuzzy; /* names: match_fuzzy.c */
     enum match_kind kind;
     struct item *item;
     size_t count;
@@ -45,6 +46,9 @@ bool time_key(vr_t vr, const char *text, size_t length, bool last, bool lenient,
 const char *time_dash(vr_t vr, const char *text, size_t length);
 /* today, yesterday, 30d, 2w, 6m, 5y -> YYYYMMDD. */
 bool relative_date(const char *text, size_t length, char date[9]);
+
+/* A folded component group against a fuzzy key. */
+bool fuzzy_group(const struct match *match, const char *group, size_t length);
 
 bool number_value(const char *text, size_t length, double *value);
 
