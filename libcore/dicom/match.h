@@ -34,6 +34,9 @@
 
 /* A keyword as users write it: those above, then as dict_parse. */
 int keyword_parse(const char *text, tag_t *tag, struct err *err);
+/* The length of the first entry of a list of keywords and tags: to its comma, which in "0010,0020" is
+ * part of it. */
+size_t keyword_span(const char *list);
 /* The name of a tag: its keyword, or "gggg,eeee" written into `space`. */
 const char *keyword_name(tag_t tag, char space[10]);
 vr_t keyword_vr(tag_t tag);

@@ -381,20 +381,19 @@ static int compare(struct match *match, enum comparison which, const struct read
 /* A word that is no expression: what might have been meant. */
 static void explain_word(const char *word, struct err *err)
 {
-    size_t digits = strspn(word, "0123456789");
+    size_t digits = strspn(word, "0123456789"),
+           capitals = strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    const char *likely = digits == 8 && !word[8]     ? "StudyDate"
+                         : digits                    ? "PatientID"
+                         : capitals == 2 && !word[2] ? "Modality"
+                                                     : "PatientName";
     tag_t tag;
 
-    if (keyword_parse(word, &tag, NULL) == 0)
+    if (strcmp(likely, "StudyDate") != 0 && keyword_parse(word, &tag, NULL) == 0)
         err_set(err, ERR_INPUT, "%s: no value: did you mean %s=...?", word, word);
-    else if (digits == 8 && !word[8])
-        err_set(err, ERR_INPUT, "\"%s\" is no Keyword=value: did you mean StudyDate=%s?", word,
-                word);
-    else if (digits)
-        err_set(err, ERR_INPUT, "\"%.80s\" is no Keyword=value: did you mean PatientID=%.80s?",
-                word, word);
     else
-        err_set(err, ERR_INPUT, "\"%.80s\" is no Keyword=value: did you mean PatientName=%.80s?",
-                word, word);
+        err_set(err, ERR_INPUT, "\"%.80s\" is no Keyword=value: did you mean %s=%.80s?", word,
+                likely, word);
 }
 
 struct match *match_parse(const char *expression, struct err *err)

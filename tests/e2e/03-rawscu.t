@@ -5,13 +5,10 @@
 require_tool storescp dcmdump dcmftest cmp
 
 mkdir out
-scp()
-{
-    PORT=$(free_port)
-    background storescp -q -od out --fork --bit-preserving --promiscuous +xa -fe .dcm "$@" "$PORT"
-    wait_for 10 rawscu -q --echo 1 localhost "$PORT"
-}
-scp
+PORT=$(free_port)
+# The variable is DCMTK's: without it, each answer takes 44 ms.
+background env TCP_NODELAY=1 storescp -q -od out --fork --bit-preserving --promiscuous +xa -fe .dcm "$PORT"
+wait_for 10 rawscu -q --echo 1 localhost "$PORT"
 
 # Where the data set of a Part 10 file begins, by its group length.
 data_at()
@@ -25,7 +22,7 @@ same_data()
 # A file for each UID that is sound, in a syntax that storescp takes and whose meta header begins as it
 # should; a DICOMDIR is not for sending, and DCMTK takes no fragment of odd length (deflated data sets can
 # have one).
-awk -F '\t' 'NR > 1 && $10 == "yes" && $4 != "1.2.840.10008.1.3.10" && $5 != "" && !seen[$5]++ { print $1 }' \
+awk -F '\t' 'NR > 1 && $10 == "yes" && $4 != "1.2.840.10008.1.3.10" { print $1 }' \
     "$SRC/tests/data/manifest.tsv" >names
 while read -r name; do
     printf '%s\n' "$DATA/$name"
@@ -33,23 +30,19 @@ done <names | while read -r file; do
     [ "$(od -An -tx1 -j128 -N12 "$file" | tr -d ' \n')" = 4449434d02000000554c0400 ] &&
         [ $((($(stat -c %s "$file") - $(data_at "$file")) % 2)) -eq 0 ] && printf '%s\n' "$file"
 done >files
-send_files()
-{
-    tr '\n' '\000' <files | xargs -0 rawscu --acks acks "$@" localhost "$PORT" >sent
-}
-send_files
+tr '\n' '\000' <files | xargs -0 rawscu --digest-only | awk -F '\t' '!seen[$1]++ { printf "%s%c", $3, 0 }' |
+    xargs -0 rawscu --acks acks localhost "$PORT" >sent
 # storescp of DCMTK 3.6.7 knows no syntax that came after it: those say so.
 check_same 'all are answered, or their context was not accepted' \
     'grep -v "^summary" sent | grep -Ecv "	(0000	[0-9]+	|----	[0-9]+	presentation context not accepted)$"' 0
 check_same 'most are stored' '[ "$(wc -l <acks)" -ge 100 ] && echo yes' yes
 check_same 'no more and no fewer than were acknowledged' 'ls out | wc -l' "$(wc -l <acks)"
 : >differ
-while read -r file; do
-    uid=$(rawscu --digest-only "$file" | cut -f1)
-    stored=$(find out -name "*.$uid.dcm")
-    grep -qx "$uid" acks || continue
-    same_data "$file" "$stored" >>differ 2>&1 || echo "$file $stored" >>differ
-done <files
+tr '\n' '\000' <files | xargs -0 rawscu --digest-only | awk -F '\t' '!seen[$1]++' |
+    while read -r uid digest file; do
+        grep -qx "$uid" acks || continue
+        same_data "$file" "$(find out -name "*.$uid.dcm")" >>differ 2>&1 || echo "$uid $digest $file" >>differ
+    done
 check_same 'each data set arrived byte for byte' 'cat differ' ''
 
 for manner in '--pdv 100' '--pdv 8 --max-pdu 512' '--max-pdu 4096' '--together' '--stock' '--group-length-lie 4' \

@@ -71,6 +71,7 @@ static void build_command(const struct manner *manner, const struct object *obje
         add_head(out, 0x0000, 4);
         buf_add(out, "\0\0\0\0", 4);
     }
+    size_t counted = out->length;
     add_uid(out, manner, 0x0002, object ? object->class_uid : verification);
     add_number(out, manner, 0x0100,
                manner->command_field ? (uint32_t)manner->command_field : field);
@@ -85,9 +86,9 @@ static void build_command(const struct manner *manner, const struct object *obje
         memset(buf_reserve(out, (size_t)manner->extra), 'x', (size_t)manner->extra);
         out->length += (size_t)manner->extra;
     }
-    if (!omitted(manner, 0x0000)) {
-        uint32_t length = (uint32_t)(out->length - 12 + (size_t)manner->group_length_lie);
-        unsigned char *at = (unsigned char *)out->data + 8;
+    if (counted > 0) {
+        uint32_t length = (uint32_t)(out->length - counted + (size_t)manner->group_length_lie);
+        unsigned char *at = (unsigned char *)out->data + counted - 4;
 
         for (int i = 0; i < 4; i++)
             at[i] = (unsigned char)(length >> 8 * i);

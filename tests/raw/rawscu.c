@@ -30,8 +30,8 @@
 #include "dimse.h"
 
 struct settings {
-    const char *called, *calling, *class_uid, *instance_uid, *syntax_uid, *acks, *omit;
-    const char *cut_at, *reset_at, *abort_at, *stall_at, *corrupt_at, *hold;
+    const char *called, *calling, *class_uid, *instance_uid, *syntax_uid, *acks, *tries, *omit;
+    const char *cut_at, *reset_at, *abort_at, *stall_at, *corrupt_at, *hold, *seconds;
     long long max_pdu, our_max_pdu, pdv, repeat, parallel, study_size, seed, fault_in, garbage;
     long long timeout, context_id, odd_pdu, extra, echo, run;
     const char *pdv_lie, *pdu_lie, *group_length_lie, *command_field;
@@ -75,6 +75,7 @@ static const struct option_entry table[] = {
     TEXT("class", class_uid, "UID", "SOP class in context and command"),
     TEXT("instance", instance_uid, "UID", "SOP instance in the command"),
     NUMBER("repeat", repeat, "send all files so many times, with fresh SOP Instance UIDs"),
+    TEXT("seconds", seconds, "N", "begin no object after N seconds; what was sent by then counts"),
     FLAG("fresh", fresh, "fresh UIDs also the first time"),
     FLAG("same", same, "the same UIDs each time"),
     NUMBER("study-size", study_size, "with fresh UIDs: a new study after so many objects"),
@@ -82,7 +83,8 @@ static const struct option_entry table[] = {
     HEADING("Output:"),
     {'q', "quiet", OPTION_FLAG, offsetof(struct settings, quiet), NULL, "the summary only"},
     TEXT("acks", acks, "FILE", "append the UID of each object answered with 0000, at once"),
-    FLAG("digest", digest, "... and, after a tab, the SHA-256 of its data set"),
+    TEXT("tries", tries, "FILE", "append the UID of each object before it is sent"),
+    FLAG("digest", digest, "to both, after a tab: the SHA-256 of its data set"),
     FLAG("digest-only", digest_only, "send nothing: UID, SHA-256 and path of each operand"),
     HEADING("Manner:"),
     FLAG("stock", stock, "Nagle on, head and body of each PDU in writes of their own"),
@@ -131,7 +133,7 @@ struct worker {
     size_t object_count;
     struct totals *totals;
     int index;
-    int acks;
+    int acks, tries; /* -1: not wanted */
     struct association association;
 };
 
@@ -154,16 +156,18 @@ static void print_line(const struct settings *settings, const char *uid,
     write_all(STDOUT_FILENO, line, (size_t)length); /* one write: lines do not mix */
 }
 
-static void acknowledge(const struct worker *worker, const struct object *object)
+/* One line, in the file when this returns, whatever happens to this process then. */
+static void note_object(const struct settings *settings, int fd, const char *name,
+                        const struct object *object)
 {
     char line[160], digest[65] = "";
 
-    if (worker->settings->digest)
+    if (settings->digest)
         object_digest(object, digest);
     int length = snprintf(line, sizeof line, "%s%s%s\n", object->instance_uid,
-                          worker->settings->digest ? "\t" : "", digest);
-    if (write(worker->acks, line, (size_t)length) != length)
-        log_error("%s: %s", worker->settings->acks, strerror(errno));
+                          settings->digest ? "\t" : "", digest);
+    if (write(fd, line, (size_t)length) != length)
+        log_error("%s: %s", name, strerror(errno));
 }
 
 static void raise_to(_Atomic uint64_t *most, uint64_t value)
@@ -183,7 +187,7 @@ static void count(struct worker *worker, const struct object *object, const stru
     if (!answer->came || answer->status != 0)
         return;
     if (worker->acks >= 0)
-        acknowledge(worker, object);
+        note_object(worker->settings, worker->acks, worker->settings->acks, object);
     atomic_fetch_add(&worker->totals->success, 1);
     atomic_fetch_add(&worker->totals->bytes, object->length);
     raise_to(&worker->totals->slowest_ns, now - began);
@@ -203,6 +207,8 @@ static int send_object(struct worker *worker, uint64_t number, uint64_t nth)
         die(2, &err);
     if (!s->from_start)
         wire_arm(&worker->association.wire, nth + 1 == (uint64_t)s->fault_in ? &s->fault : &none);
+    if (worker->tries >= 0)
+        note_object(s, worker->tries, s->tries, object);
     uint64_t began = now_ns();
     int status = dimse_store(&worker->association, &s->manner, object, (uint32_t)(nth % 65535) + 1,
                              &answer, &err);
@@ -322,13 +328,16 @@ static int run_association(struct worker *worker, char **peer)
     line_up(worker);
     if (s->hold)
         rest(strtod(s->hold, NULL));
-    uint64_t nth = 0;
+    uint64_t nth = 0, until = UINT64_MAX;
+    if (s->seconds)
+        until = atomic_load(&worker->totals->first_ns) + (uint64_t)(strtod(s->seconds, NULL) * 1e9);
     for (uint64_t i = (uint64_t)worker->index; status == 0 && i < (uint64_t)s->echo;
          i += (uint64_t)s->parallel)
         status = send_echo(worker, nth++);
     nth = 0;
     for (uint64_t i = (uint64_t)worker->index;
-         status == 0 && i < worker->object_count * (uint64_t)s->repeat; i += (uint64_t)s->parallel)
+         status == 0 && i < worker->object_count * (uint64_t)s->repeat && now_ns() < until;
+         i += (uint64_t)s->parallel)
         status = send_object(worker, i, nth++);
     if (status == 0 && !s->no_release && association_release(&worker->association, &err) < 0) {
         log_error("release: %s", err.text);
@@ -460,6 +469,18 @@ static int run_all(struct worker *worker, char **peer)
     return worst;
 }
 
+static int open_list(const char *path)
+{
+    struct err err;
+    int fd = path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666) : -1;
+
+    if (path && fd < 0) {
+        err_sys(&err, "%s", path);
+        die(2, &err);
+    }
+    return fd;
+}
+
 int main(int argc, char **argv)
 {
     struct settings s = {.called = "ANY-SCP",
@@ -482,7 +503,7 @@ int main(int argc, char **argv)
     }
     struct object_names names = {s.class_uid, s.instance_uid, s.syntax_uid};
     struct object *objects = xcalloc((size_t)(argc - files) + 1, sizeof *objects);
-    struct worker worker = {.settings = &s, .objects = objects, .acks = -1};
+    struct worker worker = {.settings = &s, .objects = objects, .acks = -1, .tries = -1};
     for (int i = files; i < argc; i++) {
         if (object_open(&objects[worker.object_count], argv[i], &names, &err) < 0)
             die(2, &err);
@@ -495,14 +516,16 @@ int main(int argc, char **argv)
     }
     worker.totals = mmap(NULL, sizeof *worker.totals, PROT_READ | PROT_WRITE,
                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (s.acks)
-        worker.acks = open(s.acks, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (worker.totals == MAP_FAILED || (s.acks && worker.acks < 0)) {
-        log_error("%s: %s", s.acks ? s.acks : "mmap", strerror(errno));
+    if (worker.totals == MAP_FAILED) {
+        log_error("mmap: %s", strerror(errno));
         return 2;
     }
+    worker.acks = open_list(s.acks);
+    worker.tries = open_list(s.tries);
     status = run_all(&worker, argv + first);
     uint64_t wanted = worker.object_count * (uint64_t)s.repeat + (uint64_t)s.echo;
+    if (s.seconds)
+        wanted = atomic_load(&worker.totals->objects);
     if (!s.expect_rj)
         print_summary(worker.totals, wanted);
     if (status == 0 && !s.expect_rj && atomic_load(&worker.totals->success) < wanted)

@@ -266,7 +266,7 @@ static int receive(struct wire *wire, unsigned char *bytes, size_t length, struc
 
 int wire_read(struct wire *wire, uint8_t *type, struct buf *body, struct err *err)
 {
-    unsigned char head[6];
+    unsigned char head[6] = {0};
 
     if (wire->fd < 0)
         return err_set(err, ERR_CLOSED, "the connection is closed");
