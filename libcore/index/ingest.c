@@ -29,8 +29,8 @@ struct ingest {
     struct store *store;
     struct index *index;
     int policy;
-    struct object_reader reader, other; /* of the new object, of the one that is there */
-    struct buf arena, other_arena;
+    struct object_reader reader;
+    struct object fresh, stored; /* the new object, the one that is there */
     struct buf folder, path, why;
     struct incoming *pending[PENDING_MAX];
     char *pending_path[PENDING_MAX];
@@ -43,9 +43,9 @@ struct task {
     struct incoming *incoming;
     const struct ingest_options *options;
     struct ingest_report *report;
-    struct index_record record;
-    uint64_t dataset_offset;
-    bool replace_row; /* the row is there, its file is not */
+    struct object *object;
+    struct index_record *record; /* of it */
+    bool replace_row;            /* the row is there, its file is not */
 };
 
 /* The result of a step; AGAIN: what was seen has changed, look anew. */
@@ -62,7 +62,6 @@ struct ingest *ingest_new(struct archive *archive, struct err *err)
     struct ingest *ingest = xcalloc(1, sizeof *ingest);
 
     object_reader_init(&ingest->reader);
-    object_reader_init(&ingest->other);
     ingest->store = archive_store(archive);
     if (config_choice(archive_config(archive), "store", "duplicate", "quarantine|keep|replace",
                       DUPLICATE_QUARANTINE, &ingest->policy, err) < 0 ||
@@ -83,9 +82,8 @@ void ingest_free(struct ingest *ingest)
         free(ingest->pending_path[i]);
     }
     object_reader_free(&ingest->reader);
-    object_reader_free(&ingest->other);
-    buf_free(&ingest->arena);
-    buf_free(&ingest->other_arena);
+    object_free(&ingest->fresh);
+    object_free(&ingest->stored);
     buf_free(&ingest->folder);
     buf_free(&ingest->path);
     buf_free(&ingest->why);
@@ -108,7 +106,7 @@ static void copy_uid(char *to, const char *from)
 static void fill_report(const struct task *task)
 {
     struct ingest_report *report = task->report;
-    const char *const *value = task->record.value;
+    const char *const *value = task->record->value;
 
     copy_uid(report->study_uid, value[ATTRIBUTE_STUDY_INSTANCE_UID]);
     copy_uid(report->series_uid, value[ATTRIBUTE_SERIES_INSTANCE_UID]);
@@ -126,7 +124,7 @@ static void set_text(struct buf *buf, const char *text)
 /* What the object is called when it is kept aside. */
 static const char *name_of(const struct task *task)
 {
-    const char *uid = task->record.value[ATTRIBUTE_SOP_INSTANCE_UID];
+    const char *uid = task->record->value[ATTRIBUTE_SOP_INSTANCE_UID];
 
     if (!uid || !*uid)
         uid = task->options->sop_instance_uid;
@@ -229,17 +227,17 @@ static int open_stored(struct ingest *ingest, const char *path)
 
 /* 1 when the stored file, which `other` has just read, holds the same data set in the same transfer
  * syntax. */
-static int same_data_set(const struct task *task, int fd, const struct index_record *stored,
+static int same_data_set(const struct task *task, int fd, const struct object *stored,
                          struct err *err)
 {
-    const char *ours = task->record.value[ATTRIBUTE_TRANSFER_SYNTAX_UID];
-    const char *theirs = stored->value[ATTRIBUTE_TRANSFER_SYNTAX_UID];
+    const char *ours = task->record->value[ATTRIBUTE_TRANSFER_SYNTAX_UID];
+    const char *theirs = stored->record.value[ATTRIBUTE_TRANSFER_SYNTAX_UID];
     int same;
 
     if (strcmp(ours ? ours : "", theirs ? theirs : "") != 0)
         return 0;
-    same = store_same_bytes(incoming_fd(task->incoming), task->dataset_offset, fd,
-                            object_dataset_offset(&task->ingest->other));
+    same = store_same_bytes(incoming_fd(task->incoming), task->object->dataset_offset, fd,
+                            stored->dataset_offset);
     return same < 0 ? err_sys(err, "%s", incoming_path(task->incoming)) : same;
 }
 
@@ -267,7 +265,7 @@ static int answer_same(struct task *task, const char *path, enum ingest_result r
 static int find_place(struct task *task, struct err *err)
 {
     struct ingest *ingest = task->ingest;
-    const char *study = task->record.value[ATTRIBUTE_STUDY_INSTANCE_UID];
+    const char *study = task->record->value[ATTRIBUTE_STUDY_INSTANCE_UID];
     int found;
 
     buf_clear(&ingest->folder);
@@ -275,10 +273,10 @@ static int find_place(struct task *task, struct err *err)
     if (found < 0)
         return -1;
     if (found == 0)
-        store_study_folder(task->record.value[ATTRIBUTE_STUDY_DATE], study, &ingest->folder);
-    task->record.study_folder = ingest->folder.data;
+        store_study_folder(task->record->value[ATTRIBUTE_STUDY_DATE], study, &ingest->folder);
+    task->record->study_folder = ingest->folder.data;
     buf_clear(&ingest->path);
-    object_path(&task->record, ingest->folder.data, &ingest->path);
+    object_path(task->record, ingest->folder.data, &ingest->path);
     return 0;
 }
 
@@ -297,7 +295,7 @@ static int replace_locked(struct task *task, const char *old, const char *why, s
     if (placed == PLACE_ERROR ||
         (placed == PLACE_EXISTS && store_replace(ingest->store, task->incoming, path, err) < 0))
         return INGEST_FAILED;
-    if (enter_row(ingest, &task->record, path, true, !store_keeps_names(ingest->store), err) ==
+    if (enter_row(ingest, task->record, path, true, !store_keeps_names(ingest->store), err) ==
         ENTER_FAILED)
         return INGEST_FAILED;
     if (strcmp(old, path) != 0)
@@ -318,7 +316,7 @@ static int replace_stored(struct task *task, const char *old, const char *reason
     if (task->options->calling_aet)
         buf_addf(&why, "replaced by: %s\n", task->options->calling_aet);
     if (index_hold(ingest->index, err) == 0) {
-        found = index_find_instance(ingest->index, task->record.value[ATTRIBUTE_SOP_INSTANCE_UID],
+        found = index_find_instance(ingest->index, task->record->value[ATTRIBUTE_SOP_INSTANCE_UID],
                                     &row, err);
         if (found == 1 && strcmp(row.path, old) == 0 && find_place(task, err) == 0)
             result = replace_locked(task, old, why.data, err);
@@ -336,7 +334,7 @@ static int conflict(struct task *task, const char *path, struct err *err)
     int result = INGEST_CONFLICT;
 
     buf_addf(&reason, "instance %s is there already with other content",
-             task->record.value[ATTRIBUTE_SOP_INSTANCE_UID]);
+             task->record->value[ATTRIBUTE_SOP_INSTANCE_UID]);
     if (task->ingest->policy == DUPLICATE_QUARANTINE) {
         buf_adds(&reason, ": the first is kept, this one is in quarantine");
         result = set_aside(task, INGEST_CONFLICT, reason.data, err);
@@ -347,7 +345,7 @@ static int conflict(struct task *task, const char *path, struct err *err)
     } else {
         buf_clear(&reason);
         buf_addf(&reason, "instance %s came again with other content (duplicate = replace)",
-                 task->record.value[ATTRIBUTE_SOP_INSTANCE_UID]);
+                 task->record->value[ATTRIBUTE_SOP_INSTANCE_UID]);
         result = replace_stored(task, path, reason.data, err);
     }
     buf_free(&reason);
@@ -358,7 +356,7 @@ static int conflict(struct task *task, const char *path, struct err *err)
 static int meet_stored(struct task *task, const char *path, struct err *err)
 {
     struct ingest *ingest = task->ingest;
-    struct index_record stored;
+    struct object *stored = &ingest->stored;
     int fd = open_stored(ingest, path), same, result = INGEST_FAILED;
     enum object_kind kind;
 
@@ -368,9 +366,9 @@ static int meet_stored(struct task *task, const char *path, struct err *err)
     }
     if (fd < 0)
         return err_sys(err, "%s", path);
-    kind = object_read(&ingest->other, fd, path, &stored, &ingest->other_arena, err);
-    if (kind == OBJECT_SOUND && same_identity(&task->record, &stored)) {
-        same = same_data_set(task, fd, &stored, err);
+    kind = object_read(&ingest->reader, fd, path, stored, err);
+    if (kind == OBJECT_SOUND && same_identity(task->record, &stored->record)) {
+        same = same_data_set(task, fd, stored, err);
         if (same >= 0)
             result = same ? answer_same(task, path, INGEST_SAME, err) : conflict(task, path, err);
     } else if (kind == OBJECT_SOUND) {
@@ -389,30 +387,30 @@ static int meet_unknown(struct task *task, struct err *err)
 {
     struct ingest *ingest = task->ingest;
     const char *path = ingest->path.data;
-    struct index_record stored;
+    struct object *stored = &ingest->stored;
     int fd = open_stored(ingest, path), same, result = INGEST_FAILED;
     enum object_kind kind;
     enum entered entered;
 
     if (fd < 0)
         return errno == ENOENT ? STEP_AGAIN : err_sys(err, "%s", path);
-    kind = object_read(&ingest->other, fd, path, &stored, &ingest->other_arena, err);
+    kind = object_read(&ingest->reader, fd, path, stored, err);
     if (kind == OBJECT_FAILED)
         goto out;
-    if (kind != OBJECT_SOUND || !same_identity(&task->record, &stored)) {
+    if (kind != OBJECT_SOUND || !same_identity(task->record, &stored->record)) {
         if (store_quarantine_path(ingest->store, path, name_of(task),
                                   "lay in the place of another object, and is none or not this one",
                                   NULL, err) == 0)
             result = STEP_AGAIN;
         goto out;
     }
-    same = same_data_set(task, fd, &stored, err);
+    same = same_data_set(task, fd, stored, err);
     if (same < 0 || store_settle(ingest->store, path, err) < 0)
         goto out;
     /* Perhaps nothing in incoming/ leads to it: the row must be durable before the answer. */
-    stored.study_folder = ingest->folder.data;
-    entered =
-        enter_row(ingest, &stored, path, task->replace_row, task->options->sync != SYNC_NONE, err);
+    stored->record.study_folder = ingest->folder.data;
+    entered = enter_row(ingest, &stored->record, path, task->replace_row,
+                        task->options->sync != SYNC_NONE, err);
     if (entered == ENTER_TAKEN)
         index_rollback(ingest->index);
     if (entered == ENTER_FAILED)
@@ -453,7 +451,7 @@ static int place_new(struct task *task, struct err *err)
         return meet_unknown(task, err);
     if (placed == PLACE_ERROR)
         return INGEST_FAILED;
-    entered = enter_row(ingest, &task->record, ingest->path.data, task->replace_row,
+    entered = enter_row(ingest, task->record, ingest->path.data, task->replace_row,
                         sync && !store_keeps_names(ingest->store), err);
     if (entered == ENTER_FAILED)
         return INGEST_FAILED;
@@ -478,7 +476,7 @@ static int store_object(struct task *task, struct err *err)
     for (int tries = 0; tries < TRIES_MAX && result == STEP_AGAIN; tries++) {
         struct index_instance row;
         int found = index_find_instance(ingest->index,
-                                        task->record.value[ATTRIBUTE_SOP_INSTANCE_UID], &row, err);
+                                        task->record->value[ATTRIBUTE_SOP_INSTANCE_UID], &row, err);
 
         if (found < 0)
             return INGEST_FAILED;
@@ -503,8 +501,8 @@ static int store_object(struct task *task, struct err *err)
 static int check_announced(struct task *task, struct err *err)
 {
     const struct ingest_options *options = task->options;
-    const char *class_uid = task->record.value[ATTRIBUTE_SOP_CLASS_UID];
-    const char *sop_uid = task->record.value[ATTRIBUTE_SOP_INSTANCE_UID];
+    const char *class_uid = task->record->value[ATTRIBUTE_SOP_CLASS_UID];
+    const char *sop_uid = task->record->value[ATTRIBUTE_SOP_INSTANCE_UID];
     struct buf reason = {0};
     int result = INGEST_STORED;
 
@@ -524,8 +522,8 @@ static int judge(struct task *task, struct err *err)
 {
     struct ingest *ingest = task->ingest;
     struct err why = {0};
-    enum object_kind kind = object_read(&ingest->reader, incoming_fd(task->incoming), "object",
-                                        &task->record, &ingest->arena, &why);
+    enum object_kind kind =
+        object_read(&ingest->reader, incoming_fd(task->incoming), "object", task->object, &why);
 
     fill_report(task);
     if (kind == OBJECT_FAILED) {
@@ -535,9 +533,8 @@ static int judge(struct task *task, struct err *err)
     }
     if (kind != OBJECT_SOUND)
         return set_aside(task, INGEST_BROKEN, why.text, err);
-    task->dataset_offset = object_dataset_offset(&ingest->reader);
     if (task->options->calling_aet)
-        task->record.calling_aet = task->options->calling_aet;
+        task->record->calling_aet = task->options->calling_aet;
     return check_announced(task, err);
 }
 
@@ -555,8 +552,12 @@ enum ingest_result ingest_object(struct ingest *ingest, struct incoming *incomin
                                  struct err *err)
 {
     struct err why = {0};
-    struct task task = {
-        .ingest = ingest, .incoming = incoming, .options = options, .report = report};
+    struct task task = {.ingest = ingest,
+                        .incoming = incoming,
+                        .options = options,
+                        .report = report,
+                        .object = &ingest->fresh,
+                        .record = &ingest->fresh.record};
     int result;
 
     clear_report(report, incoming);

@@ -14,7 +14,11 @@
 #define SENDING_AET         TAG(0x0002, 0x0017) /* who sent it over a network */
 
 #define DIRECTORY_CLASS "1.2.840.10008.1.3.10"
-#define AET_MAX         16
+
+void object_free(struct object *object)
+{
+    buf_free(&object->arena);
+}
 
 void object_reader_init(struct object_reader *reader)
 {
@@ -27,7 +31,7 @@ void object_reader_init(struct object_reader *reader)
     tags[count + 1] = SOURCE_AET;
     tags[count + 2] = SENDING_AET;
     reader->scanner = scanner_new(tags, count + 3);
-    reader->calling = (struct buf){0};
+    reader->text = (struct buf){0};
     free(tags);
 }
 
@@ -36,12 +40,12 @@ void object_reader_free(struct object_reader *reader)
     if (reader->scanner)
         scanner_free(reader->scanner);
     reader->scanner = NULL;
-    buf_free(&reader->calling);
+    buf_free(&reader->text);
 }
 
 static bool is_directory(struct object_reader *reader)
 {
-    struct buf *text = &reader->calling;
+    struct buf *text = &reader->text;
 
     buf_clear(text);
     scan_text(reader->scanner, MEDIA_STORAGE_CLASS, text);
@@ -49,10 +53,10 @@ static bool is_directory(struct object_reader *reader)
 }
 
 /* What the receiver has written into the meta header, so that a rebuilt index knows it as well. */
-static const char *calling_aet(struct object_reader *reader)
+static void read_calling(struct object_reader *reader, struct object *object)
 {
     static const tag_t tags[] = {SENDING_AET, SOURCE_AET};
-    struct buf *text = &reader->calling;
+    struct buf *text = &reader->text;
 
     for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++) {
         const char *start;
@@ -60,10 +64,12 @@ static const char *calling_aet(struct object_reader *reader)
         buf_clear(text);
         scan_text(reader->scanner, tags[i], text);
         start = buf_text(text) + strspn(buf_text(text), " ");
-        if (*start && strlen(start) <= AET_MAX)
-            return start;
+        if (*start && strlen(start) <= AET_MAX) {
+            strcpy(object->calling, start);
+            object->record.calling_aet = object->calling;
+            return;
+        }
     }
-    return NULL;
 }
 
 static enum object_kind kind_of(enum scan_result result, const struct err *err)
@@ -73,42 +79,46 @@ static enum object_kind kind_of(enum scan_result result, const struct err *err)
     return err->code == ERR_INPUT ? OBJECT_BROKEN : OBJECT_FAILED;
 }
 
+static void fill_status(struct index_record *record, const struct stat *status)
+{
+    record->size = (uint64_t)status->st_size;
+    record->mtime_ns = (int64_t)status->st_mtim.tv_sec * 1000000000 + status->st_mtim.tv_nsec;
+    record->received_ms = record->mtime_ns / 1000000;
+}
+
 enum object_kind object_read(struct object_reader *reader, int fd, const char *name,
-                             struct index_record *record, struct buf *arena, struct err *err)
+                             struct object *object, struct err *err)
 {
     struct err why = {0};
     struct stat status;
-    enum scan_result result = scan_fd(reader->scanner, fd, name, &why);
+    enum scan_result result;
+    enum object_kind kind = OBJECT_SOUND;
 
-    memset(record, 0, sizeof *record);
-    buf_clear(arena);
-    if (result != SCAN_OK) {
-        if (err)
-            *err = why;
-        return kind_of(result, &why);
-    }
-    if (is_directory(reader)) {
-        err_set(err, ERR_INPUT, "%s: a DICOMDIR, no object", name);
-        return OBJECT_DIRECTORY;
-    }
-    if (index_record_from_scan(reader->scanner, record, arena, err) < 0) {
-        err_prefix(err, "%s", name);
-        return OBJECT_BROKEN;
-    }
+    memset(&object->record, 0, sizeof object->record);
+    buf_clear(&object->arena);
+    /* Before it is read: if it changes meanwhile, it will differ from this later. */
     if (fstat(fd, &status) < 0) {
         err_sys(err, "%s", name);
         return OBJECT_FAILED;
     }
-    record->size = (uint64_t)status.st_size;
-    record->mtime_ns = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
-    record->received_ms = record->mtime_ns / 1000000;
-    record->calling_aet = calling_aet(reader);
-    return OBJECT_SOUND;
-}
-
-uint64_t object_dataset_offset(const struct object_reader *reader)
-{
-    return scan_info(reader->scanner)->dataset_offset;
+    result = scan_fd(reader->scanner, fd, name, &why);
+    if (result != SCAN_OK) {
+        kind = kind_of(result, &why);
+        if (err)
+            *err = why;
+    } else if (is_directory(reader)) {
+        kind = OBJECT_DIRECTORY;
+        err_set(err, ERR_INPUT, "%s: a DICOMDIR, no object", name);
+    } else if (index_record_from_scan(reader->scanner, &object->record, &object->arena, err) < 0) {
+        kind = OBJECT_BROKEN;
+        err_prefix(err, "%s", name);
+    } else {
+        read_calling(reader, object);
+        object->dataset_offset = scan_info(reader->scanner)->dataset_offset;
+        object->has_meta = scan_info(reader->scanner)->has_meta;
+    }
+    fill_status(&object->record, &status);
+    return kind;
 }
 
 void object_path(const struct index_record *record, const char *study_folder, struct buf *path)

@@ -5,13 +5,29 @@
 #ifndef PACS_INDEX_OBJECT_H
 #define PACS_INDEX_OBJECT_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/err.h"
 #include "base/mem.h"
 #include "index/index.h"
 
+#define AET_MAX 16
+
+/* Zero-initialised is valid and empty; the owner calls object_free. It must not move while it holds
+ * something: the record points into it. */
+struct object {
+    struct index_record record;
+    struct buf arena; /* the record's texts */
+    char calling[AET_MAX + 1];
+    uint64_t dataset_offset; /* where the data set begins in the file */
+    bool has_meta;           /* a Part 10 file, not a bare data set */
+};
+void object_free(struct object *object);
+
 struct object_reader {
     struct scanner *scanner;
-    struct buf calling;
+    struct buf text;
 };
 
 void object_reader_init(struct object_reader *reader);
@@ -25,14 +41,13 @@ enum object_kind {
     OBJECT_BROKEN     /* DICOM that cannot be read, or whose UIDs are none */
 };
 
-/* Reads the header from an open file. The texts of the record lie in `arena`, which is cleared first;
- * size, modification time, time of receipt (the same: what the file remembers) and the calling AE title
- * (from the meta header) are filled in, path and study_folder are not. `err` tells why for all but
- * OBJECT_SOUND. */
+/* Reads the header from an open file. Size, modification time and time of receipt (the same: what the
+ * file remembers) are filled in for all kinds, the rest for OBJECT_SOUND (for OBJECT_BROKEN: the values
+ * that could be read); the calling AE title from the meta header; path and study_folder are left NULL.
+ * `err` tells why for all but OBJECT_SOUND. */
 enum object_kind object_read(struct object_reader *reader, int fd, const char *name,
-                             struct index_record *record, struct buf *arena, struct err *err);
-/* Where the data set begins in the file read last. */
-uint64_t object_dataset_offset(const struct object_reader *reader);
+                             struct object *object, struct err *err);
+
 /* Puts the object's path by our rule into `path`, given its study's folder. */
 void object_path(const struct index_record *record, const char *study_folder, struct buf *path);
 /* "objects/Y/M/D/STUDY/SERIES/SOP.dcm" of a record whose UIDs are those of the path: the study's folder

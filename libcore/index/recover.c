@@ -36,7 +36,8 @@ struct recovery {
     struct store *store;
     struct index *index;
     struct object_reader reader;
-    struct buf arena, folder, path;
+    struct object object;
+    struct buf folder, path;
     struct names entered; /* their rows were there before the checkpoint */
     struct torn *torn;
     size_t torn_count;
@@ -179,7 +180,7 @@ static int set_aside(struct recovery *recovery, const struct placement *placemen
 static int look_at(void *context, const struct placement *placement, struct err *err)
 {
     struct recovery *recovery = context;
-    struct index_record record;
+    struct index_record *record = &recovery->object.record;
     struct index_instance row;
     struct stat status;
     enum object_kind kind;
@@ -194,7 +195,7 @@ static int look_at(void *context, const struct placement *placement, struct err 
     if (placement->loose && incoming_sync(placement->incoming, err) < 0)
         return -1;
     kind = object_read(&recovery->reader, incoming_fd(placement->incoming),
-                       incoming_path(placement->incoming), &record, &recovery->arena, err);
+                       incoming_path(placement->incoming), &recovery->object, err);
     if (kind == OBJECT_FAILED)
         return -1;
     if (kind != OBJECT_SOUND) {
@@ -202,18 +203,18 @@ static int look_at(void *context, const struct placement *placement, struct err 
         return 0;
     }
     found =
-        index_find_instance(recovery->index, record.value[ATTRIBUTE_SOP_INSTANCE_UID], &row, err);
+        index_find_instance(recovery->index, record->value[ATTRIBUTE_SOP_INSTANCE_UID], &row, err);
     if (found < 0)
         return -1;
     if (found == 1)
-        return compare_row(recovery, placement, &status, &record, &row, err);
-    found = find_file(recovery, &status, &record, err);
+        return compare_row(recovery, placement, &status, record, &row, err);
+    found = find_file(recovery, &status, record, err);
     if (found == 1)
-        return add_row(recovery, &record, 0, err);
+        return add_row(recovery, record, 0, err);
     if (found == 0 && placement->linked) /* its first name is elsewhere, and it was never placed */
         return store_forget(recovery->store, incoming_path(placement->incoming), err);
     if (found == 0)
-        return set_aside(recovery, placement, record.value[ATTRIBUTE_SOP_INSTANCE_UID],
+        return set_aside(recovery, placement, record->value[ATTRIBUTE_SOP_INSTANCE_UID],
                          "was stored, and is no longer where it was put", err);
     return -1;
 }
@@ -295,7 +296,7 @@ static int sweep_torn(struct recovery *recovery, struct err *err)
 static void recovery_free(struct recovery *recovery)
 {
     object_reader_free(&recovery->reader);
-    buf_free(&recovery->arena);
+    object_free(&recovery->object);
     buf_free(&recovery->folder);
     buf_free(&recovery->path);
     for (size_t i = 0; i < recovery->entered.count; i++)
