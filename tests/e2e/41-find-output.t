@@ -32,7 +32,7 @@ check_same 'without columns there is the reference alone' \
     'pacs-find -L series -k "" "$series"' "$series"
 check_same 'the usual columns of a patient' \
     'pacs-find -L patient PatientID=77654033 | tr "\t" "|"' \
-    'patient:77654033|77654033|Doe^Archibald||M|2|'"$(pacs-find -L instance PatientID=77654033 | wc -l)"
+    'patient:77654033|77654033|Doe^Archibald|||2|'"$(pacs-find -L instance PatientID=77654033 | wc -l)"
 check_fails 'an unknown column' 2 pacs-find -k PatientNane
 check_like 'is told with the nearest' 'cat "$LAST"' '-k: PatientNane.*PatientName'
 check_fails 'a sequence is no column' 2 pacs-find -k RequestAttributesSequence
@@ -71,10 +71,10 @@ check_same 'CSV, as SQLite imports it' \
 check_same 'JSON, as jq reads it' \
     'pacs-find -L series --json -k PatientID,PatientName,SeriesNumber,SeriesDescription | jq -r "[.SeriesInstanceUID,
         .PatientID // \"\", .PatientName // \"\", .SeriesNumber // \"\", .SeriesDescription // \"\"] |
-        map(tostring | gsub(\"[\\u0000-\\u001f\\u007f-\\u009f]\"; \"?\")) | join(\"\t\")" | sort | diff - want' ''
+        map(if type == \"array\" then join(\"\\\\\") else tostring end | gsub(\"[\\u0000-\\u001f\\u007f-\\u009f]\"; \"?\")) | join(\"\t\")" | sort | diff - want' ''
 check_same 'JSON: numbers are numbers, several values a list, no value no key' \
-    'pacs-find -L instance --json -k ImageType,Rows,AccessionNumber "$series" | jq -r "[(.ImageType | type),
-        (.Rows | type), has(\"AccessionNumber\")] | map(tostring) | join(\" \")" | sort -u' 'array number false'
+    'pacs-find -L instance --json -k ImageType,Rows,PatientComments "$series" | jq -r "[(.ImageType | type),
+        (.Rows | type), has(\"PatientComments\")] | map(tostring) | join(\" \")" | sort -u' 'array number false'
 check_same 'NUL-ended, as xargs reads it' \
     'pacs-find -0 -k "" | xargs -0 -n 1 echo | sort | diff - want' \
     "$(pacs-find -k '' | sort >want)"
@@ -102,7 +102,7 @@ for line in lines[1:]:
         w += width(c)
     if w > at + 1: print(\"too wide:\", line)"' ''
 check_like 'numbers are right-aligned' \
-    'pacs-find --table -L instance -k InstanceNumber,Rows "$series"' '^[0-9.]+ +[0-9]+   512$'
+    'pacs-find --table -L instance -k InstanceNumber,Rows "$series"' '^[0-9.]+ +[0-9]+    16$'
 # A terminal of script(1): the table comes by itself, with carriage returns.
 check_same 'on a terminal there is a table by itself' \
     'script -qec "pacs-find -k PatientID PatientID=77654033" /dev/null </dev/null | tr -d "\r" | head -n 1' \
@@ -137,7 +137,7 @@ check_same 'the reference of each patient leads to that patient' \
 
 # ---- the end of the output ----
 check_same 'a reader that leaves is no error' \
-    'bash -c "pacs-find -L instance | head -n 1 | wc -l; exit \${PIPESTATUS[0]}" 2>&1; [ $? -eq 0 ] || [ $? -eq 141 ] || echo $?' 1
+    'bash -c "pacs-find -L instance | head -n 1 | wc -l; exit \${PIPESTATUS[0]}" 2>&1; case $? in 0 | 141) ;; *) echo failed ;; esac' 1
 cat >python.py <<'END'
 import os, subprocess
 # Python's children inherit that SIGPIPE is ignored, if it is.
@@ -150,5 +150,5 @@ check_same 'nor with SIGPIPE ignored' 'python3 python.py' '0 '
 check_fails 'a full disk is one' 2 sh -c 'pacs-find >/dev/full'
 check 'no memory is misused or lost' under_valgrind pacs-find -L series --table -k \
     PatientName,FlipAngle,0018,1210 'PatientName=*o*' KVP!= --sort -SeriesNumber
-check 'nor when a key is wrong' sh -c '. "$0"; under_valgrind pacs-find Patient=1; test $? -eq 2' "$SRC/tests/e2e/lib.sh"
+check_fails 'nor when a key is wrong' 2 under_valgrind pacs-find PatientName=x StudyDate=x
 done_testing
