@@ -81,9 +81,12 @@ $(B)/libdcmbridge.a: $(CXX_OBJ)
 
 # ---- programs ----
 
+# libcore/net calls the bridge, the bridge calls libcore/base.
+GROUP = -Wl,--start-group $^ -Wl,--end-group
+
 $(DCMTK_COMMANDS:%=$(B)/%): $(B)/%: $(B)/cmd/%.o $(B)/libcore.a $(B)/libdcmbridge.a
 	$(call step,LD)
-	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(DCMTK) $(LIBS)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $(GROUP) $(DCMTK) $(LIBS)
 $(filter-out $(DCMTK_COMMANDS:%=$(B)/%),$(COMMANDS:%=$(B)/%)): $(B)/%: $(B)/cmd/%.o $(B)/libcore.a
 	$(call step,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -91,7 +94,7 @@ $(filter-out $(DCMTK_COMMANDS:%=$(B)/%),$(COMMANDS:%=$(B)/%)): $(B)/%: $(B)/cmd/
 # tests/unit/test_dcmtk_*.c may use the bridge.
 $(B)/tests/test_dcmtk_%: $(B)/tests/unit/test_dcmtk_%.o $(B)/libcore.a $(B)/libdcmbridge.a
 	$(call step,LD)
-	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(DCMTK) $(LIBS) -lcmocka
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $(GROUP) $(DCMTK) $(LIBS) -lcmocka
 $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/libcore.a
 	$(call step,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka

@@ -81,6 +81,9 @@ bool match_test(const struct match *match, const char *text, size_t length);
  * range, inclusive, as normalised DA/TM/DT text. */
 size_t match_exact(const struct match *match, const char *const **values);
 const char *match_prefix(const struct match *match);
+/* Names only: whether one folded component group (name_key) can be what a name matches by. True for some
+ * group of every name that matches, if it is false for "". */
+bool match_group(const struct match *match, const char *group, size_t length);
 const char *match_low(const struct match *match);
 const char *match_high(const struct match *match);
 

@@ -140,8 +140,9 @@ int64_t index_folder_files(struct index *index, const char *path, index_each_fil
     sqlite3_bind_int64(statement, 1, folder);
     while (status == 0 && (result = sqlite3_step(statement)) == SQLITE_ROW) {
         int64_t instance = sqlite3_column_int64(statement, 3);
+        const char *name = (const char *)sqlite3_column_text(statement, 0);
         struct index_file file = {
-            .name = (const char *)sqlite3_column_text(statement, 0),
+            .name = name ? name : "",
             .size = (uint64_t)sqlite3_column_int64(statement, 1),
             .mtime_ns = sqlite3_column_int64(statement, 2),
             .instance = instance > 0 ? instance : 0,

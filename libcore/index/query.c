@@ -120,15 +120,45 @@ struct run {
     size_t *offset;
 };
 
+/* pacs_match(key, value) */
 static void sql_match(sqlite3_context *context, int count, sqlite3_value **arguments)
 {
-    const struct query *query = sqlite3_user_data(context);
-    sqlite3_int64 number = sqlite3_value_int64(arguments[0]);
+    const struct match *match = sqlite3_value_pointer(arguments[0], MATCH_POINTER);
     const char *text = (const char *)sqlite3_value_text(arguments[1]);
 
     (void)count;
-    sqlite3_result_int(context, match_test(query->key[number].match, text,
-                                           (size_t)sqlite3_value_bytes(arguments[1])));
+    if (match)
+        sqlite3_result_int(context,
+                           match_test(match, text, (size_t)sqlite3_value_bytes(arguments[1])));
+}
+
+/* pacs_group(key, folded component group) */
+static void sql_group(sqlite3_context *context, int count, sqlite3_value **arguments)
+{
+    const struct match *match = sqlite3_value_pointer(arguments[0], MATCH_POINTER);
+    const char *text = (const char *)sqlite3_value_text(arguments[1]);
+
+    (void)count;
+    if (match && text)
+        sqlite3_result_int(context,
+                           match_group(match, text, (size_t)sqlite3_value_bytes(arguments[1])));
+}
+
+static int add_functions(struct index *index, struct err *err)
+{
+    const int flags = SQLITE_UTF8 | SQLITE_DIRECTONLY | SQLITE_DETERMINISTIC;
+
+    if (index->matching)
+        return 0;
+    if (!index->db)
+        return err_set(err, ERR_FAILED, "index.db: not open");
+    if (sqlite3_create_function(index->db, "pacs_match", 2, flags, NULL, sql_match, NULL, NULL) !=
+            SQLITE_OK ||
+        sqlite3_create_function(index->db, "pacs_group", 2, flags, NULL, sql_group, NULL, NULL) !=
+            SQLITE_OK)
+        return index_failed(index, err);
+    index->matching = true;
+    return 0;
 }
 
 static int start_scanner(struct run *run, struct err *err)
@@ -215,24 +245,34 @@ static void fill_header(struct run *run, bool have)
     }
 }
 
+static bool ends_with_caret(const char *text)
+{
+    size_t length = strlen(text);
+
+    return length && text[length - 1] == '^';
+}
+
+/* What would be read otherwise, or breaks a line, is named by its row. */
+static bool needs_number(const char *id, const char *issuer)
+{
+    return !*id || *id == '#' || strstr(id, "^^^") || strpbrk(id, "\t\n\r") ||
+           (*issuer && (ends_with_caret(id) || strstr(issuer, "^^^") || strpbrk(issuer, "\t\n\r")));
+}
+
 static void fill_reference(struct run *run)
 {
     const char *id = (const char *)sqlite3_column_text(run->rows, 1);
     const char *issuer = (const char *)sqlite3_column_text(run->rows, 2);
 
     buf_clear(&run->reference);
-    if (run->query->level != LEVEL_PATIENT) {
-        buf_adds(&run->reference, id ? id : "");
-        return;
-    }
-    buf_adds(&run->reference, "patient:");
-    if (!id || !*id || *id == '#' || strstr(id, "^^^") || (issuer && strstr(issuer, "^^^")) ||
-        strpbrk(id, "\t\n\r") || (issuer && strpbrk(issuer, "\t\n\r")))
-        buf_addf(&run->reference, "#%lld", (long long)sqlite3_column_int64(run->rows, 0));
-    else if (issuer && *issuer)
-        buf_addf(&run->reference, "%s^^^%s", id, issuer);
-    else
+    id = id ? id : "";
+    issuer = issuer ? issuer : "";
+    if (run->query->level != LEVEL_PATIENT)
         buf_adds(&run->reference, id);
+    else if (needs_number(id, issuer))
+        buf_addf(&run->reference, "patient:#%lld", (long long)sqlite3_column_int64(run->rows, 0));
+    else
+        buf_addf(&run->reference, "patient:%s%s%s", id, *issuer ? "^^^" : "", issuer);
 }
 
 static int give_row(struct run *run, query_each *each, void *context, struct err *err)
@@ -268,11 +308,8 @@ static int prepare(struct run *run, struct err *err)
         if (patients[i] < 0)
             goto out;
     }
-    if (sqlite3_create_function(run->index->db, "pacs_match", 2, SQLITE_UTF8 | SQLITE_DIRECTONLY,
-                                (void *)query, sql_match, NULL, NULL) != SQLITE_OK) {
-        index_failed(run->index, err);
+    if (add_functions(run->index, err) < 0)
         goto out;
-    }
     sql_of_query(query, patients, &rows);
     if (sql_prepare(run->index, &rows, &run->rows, err) < 0)
         goto out;
