@@ -210,7 +210,8 @@ static int open_for_reading(struct index *index, const char *path, struct err *e
     for (int tries = 0; tries < 100; tries++) {
         if (!remember_file(index, path)) {
             if (errno == ENOENT)
-                return err_set(err, ERR_NOTFOUND, "%s: no such file: nothing was indexed yet",
+                return err_set(err, ERR_NOTFOUND,
+                               "%s: no such file: pacs-index --rebuild makes it from the objects",
                                path);
             return err_sys(err, "%s", path);
         }
