@@ -25,7 +25,7 @@ CFLAGS   += -std=c17 $(OPT) $(CWARN) $(SANFLAGS) -fstack-protector-strong
 CXXFLAGS += -std=c++17 $(OPT) $(WARN) $(SANFLAGS) -fstack-protector-strong
 LDFLAGS  += $(SANFLAGS) -Wl,--as-needed
 LIBS     := -lsqlite3 -larchive -lz -linih -ljansson -lcrypto -lpthread -lm
-DCMTK    := -ldcmnet -ldcmdata -loflog -lofstd
+DCMTK    := -ldcmtls -ldcmnet -ldcmdata -loflog -lofstd -lssl
 
 # Commands that need DCMTK are linked with it; all others stay clear of it and start in a millisecond.
 DCMTK_COMMANDS := pacs-recv

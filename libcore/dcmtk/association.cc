@@ -1,278 +1,45 @@
 /*
- * See association.h. DCMTK 3.6.7 negotiates; this keeps the negotiation within bounds.
- *
- * DCMTK reads an A-ASSOCIATE-RQ without a time-out once its first six bytes are there, asks for as much
- * memory as they claim, and parses whatever comes. So its connection class is replaced by one (Gate) that
- * reads the whole request first, within a deadline and a size, has it checked, and only then hands it over;
- * and through which the bytes of the association go afterwards. A TLS connection can stand behind the
- * same class.
+ * See association.h. DCMTK 3.6.7 negotiates; gate.cc keeps the negotiation within bounds.
  *
  * The network that DCMTK wants is a shell around one accepted socket: it never listens.
  */
-#include "dcmtk/config/osconfig.h"
+#include "association.hh"
 
-#include "dcmtk/dcmnet/assoc.h"
-#include "dcmtk/dcmnet/dcmlayer.h"
-#include "dcmtk/dcmnet/dcmtrans.h"
 #include "dcmtk/dcmnet/dul.h"
 #include "dcmtk/dcmnet/lst.h"
 #include "dcmtk/oflog/oflog.h"
 #include "dcmtk/ofstd/ofstd.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <exception>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <new>
-#include <poll.h>
-#include <string>
-#include <sys/socket.h>
 #include <unistd.h>
-#include <vector>
 
 extern "C" {
 #include "base/err.h"
-#include "base/fs.h"
 #include "dicom/uid.h"
-#include "dcmtk/association.h"
 }
 
 namespace
 {
 
-constexpr size_t pdu_head = 6;
 /* PS3.8 annex A.2.1: the one application context name of DICOM. */
 constexpr const char application_context[] = "1.2.840.10008.3.1.1.1";
 /* How long a peer that was refused gets to read why. */
 constexpr int refused_linger_ms = 1000;
 
-class Gate;
+} // namespace
 
-/* Makes the Gate when DCMTK asks for a connection; knows whether it still lives, and what went wrong in
- * it: DCMTK deletes connections as it sees fit, and its conditions do not say why. */
-class Layer : public DcmTransportLayer
+/* ---- what requesting shares ---- */
+
+dcm_association::~dcm_association()
 {
-  public:
-    explicit Layer(const dcm_accept_options &o) : options(o)
-    {
-    }
-    DcmTransportConnection *createConnection(DcmNativeSocketType fd, OFBool secure) override;
-
-    const dcm_accept_options options;
-    Gate *gate = nullptr;
-    bool made = false; /* the socket is, or was, a gate's */
-    struct err problem = {};
-};
-
-/* The connection as DCMTK sees it, and the bytes below it. */
-class Gate : public DcmTCPConnection
-{
-  public:
-    Gate(int fd, Layer &l)
-        : DcmTCPConnection(fd), layer(l), problem(l.problem),
-          deadline(monotonic_ms() + l.options.timeout_ms)
-    {
-        have_mask = l.options.wait_mask != nullptr;
-        if (have_mask)
-            mask = *l.options.wait_mask;
-    }
-
-    ~Gate() override
-    {
-        layer.gate = nullptr;
-    }
-
-    /* For DCMTK. Its errors come back as 0, "closed"; the true reason is in the layer. */
-    ssize_t read(void *bytes, size_t length) override
-    {
-        if (!fetched && !fetch())
-            return 0;
-        if (taken < request.size()) {
-            size_t part = std::min(length, request.size() - taken);
-            std::memcpy(bytes, request.data() + taken, part);
-            taken += part;
-            return static_cast<ssize_t>(part);
-        }
-        ssize_t got = receive(bytes, length, remaining(), &problem);
-        return got < 0 ? 0 : got;
-    }
-
-    ssize_t write(void *bytes, size_t length) override
-    {
-        return send_all(bytes, length, remaining(), &problem) < 0 ? 0
-                                                                  : static_cast<ssize_t>(length);
-    }
-
-    OFBool networkDataAvailable(int) override
-    {
-        /* Waiting is read()'s, within the deadline. */
-        return OFTrue;
-    }
-
-    /* 1: ready, 0: time is up, -1: a signal. */
-    int wait(short what, int timeout_ms, bool interruptible)
-    {
-        int64_t until = monotonic_ms() + timeout_ms;
-        for (;;) {
-            int64_t left = std::max<int64_t>(until - monotonic_ms(), 0);
-            struct timespec time = {static_cast<time_t>(left / 1000),
-                                    static_cast<long>(left % 1000) * 1000000};
-            struct pollfd poll = {getSocket(), what, 0};
-            int ready = ppoll(&poll, 1, &time, have_mask && interruptible ? &mask : nullptr);
-            if (ready >= 0)
-                return ready;
-            if (errno != EINTR)
-                return 1; /* the next call on the socket says what is wrong */
-            if (have_mask && interruptible)
-                return -1;
-        }
-    }
-
-    ssize_t receive(void *bytes, size_t length, int timeout_ms, struct err *err)
-    {
-        for (;;) {
-            ssize_t got = recv(getSocket(), bytes, length, MSG_DONTWAIT);
-            if (got >= 0) {
-                int on = 1;
-                if (got > 0)
-                    (void)setsockopt(getSocket(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
-                return got;
-            }
-            if (errno == EINTR)
-                continue;
-            if (errno != EAGAIN && errno != EWOULDBLOCK) {
-                err_sys(err, "reading from the peer");
-                if (err)
-                    err->code = ERR_CLOSED;
-                return -1;
-            }
-            int ready = wait(POLLIN, timeout_ms, true);
-            if (ready < 0)
-                return err_set(err, ERR_STOPPED, "told to stop");
-            if (ready == 0)
-                return err_set(err, ERR_TIMEOUT, "the peer kept silent for %g s",
-                               timeout_ms / 1000.0);
-        }
-    }
-
-    int send_all(const void *bytes, size_t length, int timeout_ms, struct err *err)
-    {
-        const char *at = static_cast<const char *>(bytes);
-        while (length > 0) {
-            ssize_t sent = send(getSocket(), at, length, MSG_NOSIGNAL | MSG_DONTWAIT);
-            if (sent > 0) {
-                at += sent;
-                length -= static_cast<size_t>(sent);
-            } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-                if (wait(POLLOUT, timeout_ms, false) == 0)
-                    return err_set(err, ERR_TIMEOUT, "the peer took nothing for %g s",
-                                   timeout_ms / 1000.0);
-            } else if (errno != EINTR) {
-                err_sys(err, "writing to the peer");
-                if (err)
-                    err->code = ERR_CLOSED;
-                return -1;
-            }
-        }
-        return 0;
-    }
-
-    /* Half-closes and throws away what still comes, until the peer closes or the time is up. */
-    void linger(int timeout_ms)
-    {
-        char waste[16384];
-        int64_t until = monotonic_ms() + timeout_ms;
-        if (shutdown(getSocket(), SHUT_WR) < 0)
-            return;
-        for (;;) {
-            ssize_t got = recv(getSocket(), waste, sizeof waste, MSG_DONTWAIT);
-            int64_t left = until - monotonic_ms();
-            if (got == 0 || left <= 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
-                return;
-            if (got < 0 && wait(POLLIN, static_cast<int>(left), false) == 0)
-                return;
-        }
-    }
-
-    void abort(uint8_t reason)
-    {
-        /* A-ABORT by the service provider, PS3.8 section 9.3.8. */
-        const unsigned char pdu[] = {7, 0, 0, 0, 0, 4, 0, 0, 2, reason};
-        struct err ignored;
-        (void)send_all(pdu, sizeof pdu, refused_linger_ms, &ignored);
-        linger(refused_linger_ms);
-    }
-
-  private:
-    int remaining() const
-    {
-        return static_cast<int>(std::max<int64_t>(deadline - monotonic_ms(), 0));
-    }
-
-    bool fill(size_t length)
-    {
-        size_t have = request.size();
-        request.resize(length);
-        while (have < length) {
-            ssize_t got = receive(request.data() + have, length - have, remaining(), &problem);
-            if (got == 0)
-                err_set(&problem, ERR_CLOSED, "closed before an association was requested");
-            if (got <= 0)
-                return false;
-            have += static_cast<size_t>(got);
-        }
-        return true;
-    }
-
-    bool fetch()
-    {
-        uint8_t reason = 0;
-        if (problem.code != ERR_NONE)
-            return false;
-        if (!fill(pdu_head)) {
-            request.clear();
-            return false;
-        }
-        int verdict = layer.options.check(request.data(), pdu_head, &reason, &problem);
-        if (verdict == 0) {
-            const uint8_t *head = request.data();
-            size_t length = static_cast<size_t>(head[2]) << 24 |
-                            static_cast<size_t>(head[3]) << 16 | static_cast<size_t>(head[4]) << 8 |
-                            head[5];
-            if (!fill(pdu_head + length)) {
-                request.clear();
-                return false;
-            }
-            verdict = layer.options.check(request.data(), request.size(), &reason, &problem);
-        }
-        if (verdict < 0) {
-            request.clear();
-            abort(reason);
-            return false;
-        }
-        return fetched = true;
-    }
-
-    Layer &layer;
-    struct err &problem;
-    int64_t deadline;
-    bool have_mask = false;
-    sigset_t mask = {};
-    bool fetched = false;
-    std::vector<uint8_t> request;
-    size_t taken = 0;
-};
-
-DcmTransportConnection *Layer::createConnection(DcmNativeSocketType fd, OFBool)
-{
-    made = true;
-    return gate = new Gate(fd, *this);
+    ASC_destroyAssociation(&dul); /* closes the socket, deletes the gate */
+    ASC_dropNetwork(&network);
 }
 
-void trimmed(char *to, size_t room, const char *from)
+void association_title(char *to, size_t room, const char *from)
 {
     while (*from == ' ')
         from++;
@@ -286,35 +53,69 @@ void trimmed(char *to, size_t room, const char *from)
     to[length] = 0;
 }
 
-} // namespace
-
-struct dcm_association {
-    T_ASC_Network *network = nullptr;
-    T_ASC_Association *dul = nullptr;
-    Gate *gate = nullptr;
-    std::vector<dcm_context> contexts;
-    char calling[17] = "", called[17] = "";
-    uint32_t peer_max_pdu = 0;
-
-    ~dcm_association()
-    {
-        ASC_destroyAssociation(&dul); /* closes the socket, deletes the gate */
-        ASC_dropNetwork(&network);
+int association_failed(const dcm_association &a, struct err *err, const char *what,
+                       const OFCondition &condition)
+{
+    if (a.state.problem.code != ERR_NONE) {
+        *err = a.state.problem;
+        return -1;
     }
-};
+    return err_set(err, ERR_FAILED, "%s: %s", what, condition.text());
+}
+
+void association_identify(dcm_association &a)
+{
+    T_ASC_Parameters *params = a.dul->params;
+    a.peer_max_pdu = static_cast<uint32_t>(params->theirMaxPDUReceiveSize);
+    /* DCMTK takes some values above 2^31 for a sign of an old version of itself. */
+    params->theirMaxPDUReceiveSize &= 0x7fffffff;
+}
+
+void association_extended(const SOPClassExtendedNegotiationSubItemList *list,
+                          std::vector<dcm_extended> &out)
+{
+    if (!list)
+        return;
+    for (auto at = list->begin(); at != list->end(); ++at) {
+        dcm_extended item = {};
+        if ((*at)->serviceClassAppInfoLength > DCM_EXTENDED_MAX ||
+            (*at)->sopClassUID.size() >= sizeof item.abstract_syntax)
+            continue;
+        OFStandard::strlcpy(item.abstract_syntax, (*at)->sopClassUID.c_str(),
+                            sizeof item.abstract_syntax);
+        item.length = (*at)->serviceClassAppInfoLength;
+        if (item.length > 0)
+            std::memcpy(item.bytes, (*at)->serviceClassAppInfo, item.length);
+        out.push_back(item);
+    }
+}
+
+SOPClassExtendedNegotiationSubItemList *association_items(const dcm_extended *items, size_t count)
+{
+    auto *list = new SOPClassExtendedNegotiationSubItemList;
+    for (size_t i = 0; i < count; i++) {
+        auto *item = new SOPClassExtendedNegotiationSubItem;
+        item->sopClassUID = items[i].abstract_syntax;
+        item->sopClassUIDLength = static_cast<unsigned short>(item->sopClassUID.size());
+        item->serviceClassAppInfoLength = static_cast<unsigned short>(items[i].length);
+        item->serviceClassAppInfo = new unsigned char[items[i].length];
+        std::memcpy(item->serviceClassAppInfo, items[i].bytes, items[i].length);
+        item->itemLength = static_cast<unsigned short>(2 + item->sopClassUIDLength +
+                                                       item->serviceClassAppInfoLength);
+        list->push_back(item);
+    }
+    return list;
+}
+
+/* ---- accepting ---- */
 
 namespace
 {
 
-int failed(struct err *err, const char *what, const OFCondition &condition)
-{
-    return err_set(err, ERR_FAILED, "%s: %s", what, condition.text());
-}
-
 /* Tells the requestor no, and lets it read that. */
 int reject(dcm_association &a, const T_ASC_RejectParameters &why)
 {
-    Gate *gate = a.gate;
+    Gate *gate = a.state.gate;
     ASC_rejectAssociation(a.dul, &why);
     gate->linger(refused_linger_ms);
     return -1;
@@ -335,8 +136,8 @@ int admit(dcm_association &a, const dcm_accept_options &options, struct err *err
     };
     const DUL_ASSOCIATESERVICEPARAMETERS &dul = a.dul->params->DULparams;
 
-    trimmed(a.calling, sizeof a.calling, dul.callingAPTitle);
-    trimmed(a.called, sizeof a.called, dul.calledAPTitle);
+    association_title(a.calling, sizeof a.calling, dul.callingAPTitle);
+    association_title(a.called, sizeof a.called, dul.calledAPTitle);
     if (std::strcmp(dul.applicationContextName, application_context) != 0) {
         err_set(err, ERR_INPUT, "%s: rejected: application context %s", a.calling,
                 dul.applicationContextName);
@@ -369,7 +170,9 @@ void answer_context(dcm_association &a, DUL_PRESENTATIONCONTEXT *proposed,
         ASC_refusePresentationContext(a.dul->params, id, ASC_P_NOREASON);
         return;
     }
-    dcm_proposal proposal = {proposed->abstractSyntax, syntaxes.data(), syntaxes.size()};
+    bool scp = proposed->proposedSCRole == DUL_SC_ROLE_SCP ||
+               proposed->proposedSCRole == DUL_SC_ROLE_SCUSCP;
+    dcm_proposal proposal = {proposed->abstractSyntax, syntaxes.data(), syntaxes.size(), scp};
     int chosen = options.choose(options.context, &proposal);
     if (chosen < 0 || static_cast<size_t>(chosen) >= syntaxes.size()) {
         ASC_refusePresentationContext(a.dul->params, id,
@@ -383,10 +186,12 @@ void answer_context(dcm_association &a, DUL_PRESENTATIONCONTEXT *proposed,
                         sizeof context.abstract_syntax);
     OFStandard::strlcpy(context.transfer_syntax, syntaxes[static_cast<size_t>(chosen)],
                         sizeof context.transfer_syntax);
-    /* Role selection that is proposed is answered by DCMTK: what is not accepted explicitly is the
-     * default, the requestor as SCU. */
+    context.requestor_scp = scp;
+    T_ASC_SC_ROLE role = proposed->proposedSCRole == DUL_SC_ROLE_SCP      ? ASC_SC_ROLE_SCP
+                         : proposed->proposedSCRole == DUL_SC_ROLE_SCUSCP ? ASC_SC_ROLE_SCUSCP
+                                                                          : ASC_SC_ROLE_DEFAULT;
     OFCondition condition =
-        ASC_acceptPresentationContext(a.dul->params, id, context.transfer_syntax);
+        ASC_acceptPresentationContext(a.dul->params, id, context.transfer_syntax, role);
     if (condition.good())
         a.contexts.push_back(context);
 }
@@ -412,9 +217,26 @@ void answer_contexts(dcm_association &a, const dcm_accept_options &options)
     }
 }
 
+void answer_extended(dcm_association &a, const dcm_accept_options &options)
+{
+    SOPClassExtendedNegotiationSubItemList *asked = nullptr;
+    std::vector<dcm_extended> items;
+
+    if (!options.extend)
+        return;
+    ASC_getRequestedExtNegList(a.dul->params, &asked);
+    association_extended(asked, items);
+    for (dcm_extended &item : items)
+        if (options.extend(options.context, &item))
+            a.extended.push_back(item);
+    if (!a.extended.empty())
+        ASC_setAcceptedExtNegList(a.dul->params,
+                                  association_items(a.extended.data(), a.extended.size()));
+}
+
 int negotiate(dcm_association &a, int fd, const dcm_accept_options &options, struct err *err)
 {
-    Layer *layer = new Layer(options);
+    auto *layer = new GateLayer(a.state);
     int seconds = options.timeout_ms / 1000 + 2; /* the gate's deadline comes first */
 
     dcmExternalSocketHandle.set(fd);
@@ -424,39 +246,28 @@ int negotiate(dcm_association &a, int fd, const dcm_accept_options &options, str
     if (condition.bad()) {
         delete layer;
         close(fd);
-        return failed(err, "network", condition);
+        return association_failed(a, err, "network", condition);
     }
-    condition = ASC_receiveAssociation(a.network, &a.dul, static_cast<long>(options.max_pdu),
-                                       nullptr, nullptr, OFFalse, DUL_NOBLOCK, seconds);
+    condition =
+        ASC_receiveAssociation(a.network, &a.dul, static_cast<long>(options.max_pdu), nullptr,
+                               nullptr, options.tls ? OFTrue : OFFalse, DUL_NOBLOCK, seconds);
     dcmExternalSocketHandle.set(-1);
-    if (!layer->made)
+    if (!a.state.made)
         close(fd);
-    a.gate = layer->gate;
     /* DCMTK's state machine takes a closed connection for success. */
-    if (layer->problem.code != ERR_NONE) {
-        *err = layer->problem;
-        return -1;
-    }
-    if (condition.bad() || !a.gate)
-        return failed(err, "association request", condition);
+    if (condition.bad() || !a.state.gate || a.state.problem.code != ERR_NONE)
+        return association_failed(a, err, "association request", condition);
     if (admit(a, options, err) < 0)
         return -1;
-    T_ASC_Parameters *params = a.dul->params;
-    a.peer_max_pdu = static_cast<uint32_t>(params->theirMaxPDUReceiveSize);
-    /* DCMTK takes some values above 2^31 for a sign of an old version of itself. */
-    params->theirMaxPDUReceiveSize &= 0x7fffffff;
-    OFStandard::strlcpy(params->ourImplementationClassUID, IMPLEMENTATION_CLASS_UID,
-                        sizeof params->ourImplementationClassUID);
-    OFStandard::strlcpy(params->ourImplementationVersionName, IMPLEMENTATION_VERSION_NAME,
-                        sizeof params->ourImplementationVersionName);
+    association_identify(a);
+    OFStandard::strlcpy(a.dul->params->ourImplementationClassUID, IMPLEMENTATION_CLASS_UID,
+                        sizeof a.dul->params->ourImplementationClassUID);
+    OFStandard::strlcpy(a.dul->params->ourImplementationVersionName, IMPLEMENTATION_VERSION_NAME,
+                        sizeof a.dul->params->ourImplementationVersionName);
     answer_contexts(a, options);
+    answer_extended(a, options);
     condition = ASC_acknowledgeAssociation(a.dul);
-    if (condition.good())
-        return 0;
-    failed(err, "association acceptance", condition);
-    if (layer->problem.code != ERR_NONE)
-        *err = layer->problem;
-    return -1;
+    return condition.good() ? 0 : association_failed(a, err, "association acceptance", condition);
 }
 
 } // namespace
@@ -480,7 +291,6 @@ struct dcm_association *dcm_accept(int socket, const struct dcm_accept_options *
     dcm_association *a = nullptr;
 
     try {
-        int on = 1;
         if (socket < 3) { /* DCMTK takes 0 for none, and who prints must not meet the peer */
             int moved = fcntl(socket, F_DUPFD_CLOEXEC, 3);
             close(socket);
@@ -490,8 +300,11 @@ struct dcm_association *dcm_accept(int socket, const struct dcm_accept_options *
             }
             socket = moved;
         }
-        (void)setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         a = new dcm_association;
+        a->state.timeout_ms = options->timeout_ms;
+        a->state.wait_mask = options->wait_mask;
+        a->state.check = options->check;
+        a->state.tls = association_tls(options->tls);
         err->code = ERR_NONE;
         if (negotiate(*a, socket, *options, err) == 0)
             return a;
@@ -500,6 +313,25 @@ struct dcm_association *dcm_accept(int socket, const struct dcm_accept_options *
     }
     delete a;
     return nullptr;
+}
+
+const struct dcm_extended *dcm_agreed(const struct dcm_association *association,
+                                      const char *abstract_syntax)
+{
+    for (const dcm_extended &item : association->extended)
+        if (std::strcmp(item.abstract_syntax, abstract_syntax) == 0)
+            return &item;
+    return nullptr;
+}
+
+const char *dcm_peer_subject(const struct dcm_association *association)
+{
+    return association->state.gate->subject();
+}
+
+bool dcm_ready(struct dcm_association *association)
+{
+    return association->state.gate->ready();
 }
 
 const char *dcm_calling_aet(const struct dcm_association *association)
@@ -526,13 +358,13 @@ const struct dcm_context *dcm_contexts(const struct dcm_association *association
 ssize_t dcm_read(struct dcm_association *association, void *bytes, size_t length, int timeout_ms,
                  struct err *err)
 {
-    return association->gate->receive(bytes, length, timeout_ms, err);
+    return association->state.gate->receive(bytes, length, timeout_ms, err);
 }
 
 int dcm_write(struct dcm_association *association, const void *bytes, size_t length, int timeout_ms,
               struct err *err)
 {
-    return association->gate->send_all(bytes, length, timeout_ms, err);
+    return association->state.gate->send_all(bytes, length, timeout_ms, err);
 }
 
 void dcm_close(struct dcm_association *association, int linger_ms)
@@ -541,7 +373,7 @@ void dcm_close(struct dcm_association *association, int linger_ms)
         return;
     try {
         if (linger_ms > 0)
-            association->gate->linger(linger_ms);
+            association->state.gate->linger(linger_ms);
         delete association;
     } catch (const std::exception &) {
         return; /* the process is about to end */

@@ -16,10 +16,14 @@
 
 struct dcm_association;
 
+struct dcm_tls; /* dcmtk/tls.h */
+
 struct dcm_context {
     uint8_t id; /* odd */
     char abstract_syntax[65];
     char transfer_syntax[65]; /* as accepted */
+    /* The requestor is SCP as well, by role selection (PS3.7 D.3.3.4): objects of a C-GET come to it. */
+    bool requestor_scp;
 };
 
 /* A proposed presentation context, to be judged by the caller. */
@@ -27,6 +31,7 @@ struct dcm_proposal {
     const char *abstract_syntax;
     const char *const *transfer_syntaxes;
     size_t count;
+    bool requestor_scp; /* the role of SCP is asked for: accepted with the context */
 };
 
 /* Returns the index of the transfer syntax to accept; -1: abstract syntax not supported; -2: none of the
@@ -49,6 +54,16 @@ typedef const char *dcm_admit(void *context, const char *calling_aet, const char
  * length is not read), then with the whole. -1: it is broken, `reason` is for the A-ABORT. */
 typedef int dcm_check(const uint8_t *pdu, size_t length, uint8_t *reason, struct err *err);
 
+/* SOP class extended negotiation, PS3.7 D.3.3.5. */
+#define DCM_EXTENDED_MAX 64
+struct dcm_extended {
+    char abstract_syntax[65];
+    uint8_t bytes[DCM_EXTENDED_MAX]; /* service class application information */
+    size_t length;
+};
+/* What to answer to an item: fills `bytes` and `length` of the same item; false for no answer. */
+typedef bool dcm_extend(void *context, struct dcm_extended *item);
+
 struct dcm_accept_options {
     uint32_t max_pdu; /* announced; 4096 to 131072 */
     int timeout_ms;   /* for the whole negotiation */
@@ -58,7 +73,9 @@ struct dcm_accept_options {
     dcm_check *check;
     dcm_admit *admit;
     dcm_choose *choose;
+    dcm_extend *extend; /* or NULL: no item is answered */
     void *context;
+    struct dcm_tls *tls; /* for a server; NULL: in the clear */
 };
 
 /* For the process, before the first association and before any fork: DCMTK keeps silent, looks up no
@@ -70,6 +87,43 @@ void dcm_init(void);
 struct dcm_association *dcm_accept(int socket, const struct dcm_accept_options *options,
                                    struct err *err);
 
+/* ---- requesting ---- */
+
+struct dcm_request_context {
+    const char *abstract_syntax;
+    const char *const *transfer_syntaxes; /* the one that is liked best first */
+    size_t count;
+    bool requestor_scp; /* asks for the role of SCP beside that of SCU */
+};
+
+struct dcm_request_options {
+    const char *host;
+    int port;
+    const char *calling_aet, *called_aet;
+    uint32_t max_pdu;
+    int timeout_ms; /* for connection and negotiation, each */
+    const sigset_t *wait_mask;
+    dcm_check *check; /* of the answer */
+    const struct dcm_request_context *contexts;
+    size_t count; /* at most 128; they get the numbers 1, 3, 5 ... in order */
+    const struct dcm_extended *extended;
+    size_t extended_count;
+    struct dcm_tls *tls; /* for a client; NULL: in the clear */
+};
+
+/* Connects and negotiates. NULL with a message: no connection, rejected (source and reason as PS3.8 9.3.4 has
+ * them), aborted, silence, or no presentation context accepted at all. */
+struct dcm_association *dcm_request(const struct dcm_request_options *options, struct err *err);
+
+/* ---- both ---- */
+
+/* What both have agreed on for an abstract syntax by extended negotiation; NULL: nothing. */
+const struct dcm_extended *dcm_agreed(const struct dcm_association *association,
+                                      const char *abstract_syntax);
+/* Subject of the peer's certificate; "" without TLS or certificate. */
+const char *dcm_peer_subject(const struct dcm_association *association);
+/* True when bytes of the peer can be read without waiting. */
+bool dcm_ready(struct dcm_association *association);
 const char *dcm_calling_aet(const struct dcm_association *association);
 const char *dcm_called_aet(const struct dcm_association *association);
 /* The largest PDU that the peer takes; 0: no limit. */

@@ -69,7 +69,8 @@ static int items_next(struct items *items)
     return 1;
 }
 
-static int check_context(const uint8_t *value, size_t length, struct err *err)
+/* Of a request, or with `answer` of an acceptance: one transfer syntax, or with a refusal none that counts. */
+static int check_context(const uint8_t *value, size_t length, bool answer, struct err *err)
 {
     struct items items = {.at = value + 4};
     int more, abstract = 0, transfer = 0;
@@ -87,9 +88,14 @@ static int check_context(const uint8_t *value, size_t length, struct err *err)
     if (more < 0)
         return err_set(err, ERR_INPUT, "presentation context %d: item longer than its context",
                        value[0]);
-    if (abstract != 1)
+    if (abstract != (answer ? 0 : 1))
         return err_set(err, ERR_INPUT, "presentation context %d: %d abstract syntaxes", value[0],
                        abstract);
+    if (answer)
+        return transfer == 1 || (transfer < 2 && value[2] != 0)
+                   ? 0
+                   : err_set(err, ERR_INPUT, "presentation context %d: %d transfer syntaxes",
+                             value[0], transfer);
     if (transfer < 1 || transfer > PDU_SYNTAXES_MAX)
         return err_set(err, ERR_INPUT, "presentation context %d: %d transfer syntaxes", value[0],
                        transfer);
@@ -139,7 +145,7 @@ static int check_user_information(const uint8_t *value, size_t length, struct er
                     : 0;
 }
 
-static int check_items(const uint8_t *at, size_t left, struct err *err)
+static int check_items(const uint8_t *at, size_t left, bool answer, struct err *err)
 {
     struct items items = {.at = at, .left = left};
     int more, contexts = 0, names = 0, users = 0;
@@ -152,14 +158,15 @@ static int check_items(const uint8_t *at, size_t left, struct err *err)
                                items.length);
             break;
         case ITEM_CONTEXT:
-            if (check_context(items.value, items.length, err) < 0)
+        case ITEM_CONTEXT_RESULT:
+            if ((items.type == ITEM_CONTEXT_RESULT) != answer)
+                return err_set(err, ERR_INPUT, "a presentation context of the other direction");
+            if (check_context(items.value, items.length, answer, err) < 0)
                 return -1;
             if (++contexts > PDU_CONTEXTS_MAX)
                 return err_set(err, ERR_INPUT, "more than %d presentation contexts",
                                PDU_CONTEXTS_MAX);
             break;
-        case ITEM_CONTEXT_RESULT:
-            return err_set(err, ERR_INPUT, "the result of a presentation context in a request");
         case ITEM_USER_INFORMATION:
             if (check_user_information(items.value, items.length, err) < 0)
                 return -1;
@@ -196,9 +203,40 @@ int pdu_check_request(const uint8_t *pdu, size_t length, uint8_t *reason, struct
     if (length - PDU_HEAD != claimed)
         return err_set(err, ERR_INPUT, "association request of %u bytes, length says %u",
                        (unsigned)(length - PDU_HEAD), (unsigned)claimed);
-    if (check_items(pdu + PDU_HEAD + FIXED_FIELDS, claimed - FIXED_FIELDS, err) < 0)
+    if (check_items(pdu + PDU_HEAD + FIXED_FIELDS, claimed - FIXED_FIELDS, false, err) < 0)
         return err_prefix(err, "association request");
     return 0;
+}
+
+int pdu_check_answer(const uint8_t *pdu, size_t length, uint8_t *reason, struct err *err)
+{
+    *reason = PDU_REASON_UNEXPECTED_PDU;
+    if (length < PDU_HEAD)
+        return err_set(err, ERR_INPUT, "answer to the association request cut short");
+    if (pdu[0] != PDU_ASSOCIATE_AC && pdu[0] != PDU_ASSOCIATE_RJ && pdu[0] != PDU_ABORT)
+        return err_set(err, ERR_INPUT, "no answer to an association request: PDU of type %02x",
+                       pdu[0]);
+    *reason = PDU_REASON_INVALID_PARAMETER;
+    uint32_t claimed = get32(pdu + 2);
+    bool accepted = pdu[0] == PDU_ASSOCIATE_AC;
+    if (accepted ? claimed < FIXED_FIELDS || claimed > PDU_ASSOCIATE_MAX : claimed != 4)
+        return err_set(err, ERR_INPUT, "answer to the association request of %u bytes",
+                       (unsigned)claimed);
+    if (length == PDU_HEAD)
+        return 0;
+    if (length - PDU_HEAD != claimed)
+        return err_set(err, ERR_INPUT, "answer to the association request cut short");
+    if (accepted &&
+        check_items(pdu + PDU_HEAD + FIXED_FIELDS, claimed - FIXED_FIELDS, true, err) < 0)
+        return err_prefix(err, "answer to the association request");
+    return 0;
+}
+
+void pdu_put_release_rq(struct buf *out)
+{
+    static const uint8_t pdu[] = {PDU_RELEASE_RQ, 0, 0, 0, 0, 4, 0, 0, 0, 0};
+
+    buf_add(out, pdu, sizeof pdu);
 }
 
 void pdu_put_release_rp(struct buf *out)

@@ -47,7 +47,11 @@ enum pdu_abort_reason {
  * and the reason for the A-ABORT. */
 int pdu_check_request(const uint8_t *pdu, size_t length, uint8_t *reason, struct err *err);
 
+/* The same of what answers our own request: A-ASSOCIATE-AC, -RJ or A-ABORT. */
+int pdu_check_answer(const uint8_t *pdu, size_t length, uint8_t *reason, struct err *err);
+
 /* Each appends one PDU. */
+void pdu_put_release_rq(struct buf *out);
 void pdu_put_release_rp(struct buf *out);
 void pdu_put_abort(struct buf *out, enum pdu_abort_source source, enum pdu_abort_reason reason);
 

@@ -11,12 +11,7 @@
 #include "base/config.h"
 #include "base/err.h"
 #include "dcmtk/association.h"
-
-struct text_list {
-    bool any;
-    size_t count;
-    char **items;
-};
+#include "net/settings.h"
 
 struct recv_config {
     long long port, max_pdu, max_associations, max_per_peer;
