@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/text.h"
 
 struct query *query_new(enum query_level level)
 {
@@ -252,11 +253,26 @@ static bool ends_with_caret(const char *text)
     return length && text[length - 1] == '^';
 }
 
+/* Can stand in a reference: no printer changes it, and its two parts are told apart. */
+static bool is_plain(const char *text)
+{
+    if (strstr(text, "^^^"))
+        return false;
+    while (*text) {
+        uint32_t code;
+
+        text += text_next(text, &code);
+        if (code == TEXT_INVALID || text_is_control(code))
+            return false;
+    }
+    return true;
+}
+
 /* What would be read otherwise, or breaks a line, is named by its row. */
 static bool needs_number(const char *id, const char *issuer)
 {
-    return !*id || *id == '#' || strstr(id, "^^^") || strpbrk(id, "\t\n\r") ||
-           (*issuer && (ends_with_caret(id) || strstr(issuer, "^^^") || strpbrk(issuer, "\t\n\r")));
+    return !*id || *id == '#' || !is_plain(id) || !is_plain(issuer) ||
+           (*issuer && ends_with_caret(id));
 }
 
 static void fill_reference(struct run *run)
@@ -392,8 +408,11 @@ static int64_t give_objects(struct index *index, sqlite3_stmt *statement, index_
             .size = (uint64_t)sqlite3_column_int64(statement, 6),
         };
 
+        if (!object.path || !object.study_uid || !object.series_uid || !object.sop_uid)
+            status = index_damaged(err);
+        else
+            status = each(context, &object, err);
         count++;
-        status = each(context, &object, err);
     }
     sqlite3_reset(statement);
     if (status)
