@@ -169,9 +169,7 @@ static int put(struct store *store, const char *from, bool keep, const char *nam
     write_why(why, &text);
     for (int tries = 0; tries < 64 && status == 0; tries++) {
         free(to);
-        to = tries == 0
-                 ? xasprintf(QUARANTINE_FOLDER "/%s", safe.data)
-                 : xasprintf(QUARANTINE_FOLDER "/%s-%08x", safe.data, (unsigned)store_random());
+        to = make_name(store, safe.data, from, tries);
         status = put_under(store, from, keep, to, &text, err);
         if (status == 0 && tries < 2 && same_files(store, from, to)) {
             status = keep || unlinkat(store->fd, from, 0) == 0 ? 1 : err_sys(err, "%s", from);
