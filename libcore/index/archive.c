@@ -127,8 +127,8 @@ static int load_config(struct archive *archive, struct err *err)
 
 static int absent(const char *path, struct err *err)
 {
-    return err_set(err, ERR_NOTFOUND,
-                   "%s: not an archive (pacs-index and pacs-recv make one)", path);
+    return err_set(err, ERR_NOTFOUND, "%s: not an archive (pacs-index and pacs-recv make one)",
+                   path);
 }
 
 /* The folder's descriptor, made if it may be; -1. */

@@ -17,7 +17,7 @@ check_like 'there is a CT series' 'echo "$series"' '^[0-9.]+$'
 # ---- columns ----
 # What dcmdump says of a series' files, value by value.
 : >want
-for file in $(pacs-find -L instance -k Path "$series" | cut -f2 | sed "s|^objects|$A/objects|"); do
+for file in $(pacs-find -L instance -k Path "$series" | cut -f2); do
     values "$file" 0008,0018 0018,1210 0018,1151 0020,0013 | paste -s - >>want
 done
 sort -o want want
@@ -33,6 +33,12 @@ check_same 'without columns there is the reference alone' \
 check_same 'the usual columns of a patient' \
     'pacs-find -L patient PatientID=77654033 | tr "\t" "|"' \
     'patient:77654033|77654033|Doe^Archibald|||2|'"$(pacs-find -L instance PatientID=77654033 | wc -l)"
+check_same 'Path is that of the file, wherever one is' \
+    'cd / && pacs-find -L instance -k Path | cut -f2 | sort | diff - "$T/want"' \
+    "$(find "$A/objects" -type f | sort >want)"
+check_same 'and matches as it is shown' \
+    'pacs-find -L instance -k Path "Path=$A/objects/2003/*" | wc -l' \
+    "$(find "$A/objects/2003" -type f | wc -l)"
 check_fails 'an unknown column' 2 pacs-find -k PatientNane
 check_like 'is told with the nearest' 'cat "$LAST"' '-k: PatientNane.*PatientName'
 check_fails 'a sequence is no column' 2 pacs-find -k RequestAttributesSequence
