@@ -55,7 +55,7 @@ static const struct computed_info computed[] = {
     {TAG_PATH, VR_UC, LEVEL_INSTANCE, false,
      {NULL, NULL, NULL,
       "pacs_path(CASE WHEN i.path IS NULL THEN s.folder || '/' || r.uid || '/' || i.uid || '.dcm'"
-      " ELSE (SELECT path FROM folder WHERE id = i.folder) || '/' || i.path END)"}},
+      " ELSE rtrim((SELECT path FROM folder WHERE id = i.folder), '/') || '/' || i.path END)"}},
 };
 /* clang-format on */
 

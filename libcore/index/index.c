@@ -124,6 +124,7 @@ static int open_reader(struct index *index, const char *path, struct err *err)
 {
     char *log, *uri;
     struct stat status;
+    bool newer;
     int result;
 
     if (open_file(index, path, SQLITE_OPEN_READONLY, err) < 0)
@@ -131,13 +132,16 @@ static int open_reader(struct index *index, const char *path, struct err *err)
     if (pragma(index, "PRAGMA cache_size = -16384; SELECT 1 FROM sqlite_schema LIMIT 1", err) == 0)
         return 0;
     result = sqlite3_errcode(index->db);
-    log = file_name(index, "-wal");
-    if ((result != SQLITE_CANTOPEN && result != SQLITE_READONLY) ||
-        (stat(log, &status) == 0 && status.st_size > 0)) {
-        free(log);
+    if (result != SQLITE_CANTOPEN && result != SQLITE_READONLY)
         return -1;
-    }
+    log = file_name(index, "-wal");
+    newer = stat(log, &status) == 0 && status.st_size > 0;
     free(log);
+    if (newer)
+        return err_set(err, ERR_FAILED,
+                       "index.db: index.db-wal holds newer rows, and they cannot be read because "
+                       "index.db-shm beside it cannot be written: whoever can write there makes it "
+                       "readable with pacs-index --stats");
     close_database(index);
     uri = as_uri(path, "?immutable=1");
     result = open_file(index, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
@@ -162,6 +166,25 @@ static int check_version(struct index *index, int *version, struct err *err)
                    index->root);
 }
 
+/* Without an error SQLite leaves the mode as it was where shared memory does not work. */
+static int use_log(struct index *index, struct err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    const char *mode = NULL;
+    int status = -1;
+
+    if (sqlite3_prepare_v2(index->db, "PRAGMA journal_mode = WAL", -1, &statement, NULL) !=
+            SQLITE_OK ||
+        sqlite3_step(statement) != SQLITE_ROW)
+        index_failed(index, err);
+    else if (!(mode = (const char *)sqlite3_column_text(statement, 0)) || strcmp(mode, "wal") != 0)
+        err_set(err, ERR_FAILED, "index.db: this file system does not serve it: no shared memory");
+    else
+        status = 0;
+    sqlite3_finalize(statement);
+    return status;
+}
+
 /* A bulk index is thrown away when it fails: neither journal nor fsync until it is whole. */
 static int prepare_writer(struct index *index, int version, struct err *err)
 {
@@ -169,9 +192,9 @@ static int prepare_writer(struct index *index, int version, struct err *err)
         index->mode == INDEX_BULK
             ? "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536; "
               "PRAGMA locking_mode = EXCLUSIVE"
-            : "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536";
+            : "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536";
 
-    if (pragma(index, settings, err) < 0)
+    if ((index->mode == INDEX_WRITE && use_log(index, err) < 0) || pragma(index, settings, err) < 0)
         return -1;
     if (index->mode == INDEX_WRITE)
         sqlite3_wal_autocheckpoint(index->db, CHECKPOINT_PAGES);

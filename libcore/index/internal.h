@@ -91,6 +91,8 @@ struct index {
 sqlite3_stmt *index_statement(struct index *index, enum statement which, struct err *err);
 /* As database_failed; a transaction that is open can then only be rolled back. Returns -1. */
 int index_failed(struct index *index, struct err *err);
+/* For rows that no writer of ours leaves. Returns -1. */
+int index_damaged(struct err *err);
 /* Runs a statement that gives no rows, and resets it. */
 int index_step(struct index *index, sqlite3_stmt *statement, struct err *err);
 int index_need_transaction(const struct index *index, struct err *err);

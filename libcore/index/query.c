@@ -423,8 +423,11 @@ static int64_t give_objects(struct index *index, sqlite3_stmt *statement, index_
             .size = (uint64_t)sqlite3_column_int64(statement, 6),
         };
 
+        if (!object.path || !object.study_uid || !object.series_uid || !object.sop_uid)
+            status = index_damaged(err);
+        else
+            status = each(context, &object, err);
         count++;
-        status = each(context, &object, err);
     }
     sqlite3_reset(statement);
     if (status)

@@ -10,7 +10,6 @@ check 'the files are indexed' pacs-index -q -A "$A" --import "$DATA/pydicom/test
 PACS_ARCHIVE=$A
 export PACS_ARCHIVE
 tab=$(printf '\t')
-study=1.3.6.1.4.1.5962.1.1.0.0.0.1196533885.18148.0
 series=$(pacs-find -L series -k '' PatientID=77654033 Modality=CT --limit 1)
 check_like 'there is a CT series' 'echo "$series"' '^[0-9.]+$'
 

@@ -45,6 +45,7 @@ static const char *const names[] = {"Doe^John",
                                     "Do%^J_n",
                                     "ΩΜΕΓΑ^Α",
                                     "A^B\\C^D",
+                                    "^^",
                                     NULL};
 static const char *const dates[] = {"20240101", "20240102", "20240115", "20240131", "20231231",
                                     "19700101", "2024",     "rubbish",  "20241399", NULL};
@@ -299,6 +300,7 @@ struct asked {
     int named[3]; /* level * 1000 + number; -1: nothing */
 };
 
+static const char *const odd_values[] = {"", "\"\"", "*=*", "=*", "**?"};
 static const char *const computed_names[] = {"NumberOfPatientRelatedStudies",
                                              "NumberOfPatientRelatedSeries",
                                              "NumberOfPatientRelatedInstances",
@@ -388,7 +390,7 @@ static void random_expression(char out[512], tag_t tag, enum query_level level)
         strcat(text, rand() % 2 ? "-" : "..");
         break;
     case 6:
-        strcpy(text, rand() % 2 ? "" : "\"\"");
+        strcpy(text, PICK(odd_values));
         break;
     case 7:
         flip_case(text);
