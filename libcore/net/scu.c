@@ -14,12 +14,9 @@
 #define LINGER_MS 500
 
 struct scu {
-    struct dcm_association *association;
+    struct dialogue dialogue;
     const struct peer *peer;
-    struct dimse_reader *reader;
-    struct buf out, data;
     uint16_t message_id;
-    bool broken; /* no more words on it: close */
 };
 
 int scu_tls(const struct peers *peers, const struct peer *const *peer, size_t count,
@@ -73,27 +70,23 @@ struct scu *scu_open(const struct scu_options *options, struct err *err)
         return NULL;
     }
     scu = xcalloc(1, sizeof *scu);
-    scu->association = association;
+    scu->dialogue.association = association;
     scu->peer = peer;
-    scu->reader = dimse_reader_new(BUFFER);
+    scu->dialogue.name = peer->name;
+    scu->dialogue.timeout_ms = (int)peer->timeout * 1000;
+    scu->dialogue.reader = dimse_reader_new(BUFFER);
     const struct dcm_context *contexts = dcm_contexts(association, &count);
     for (size_t i = 0; i < count; i++)
-        dimse_reader_accept(scu->reader, contexts[i].id);
+        dimse_reader_accept(scu->dialogue.reader, contexts[i].id);
     return scu;
 }
 
 static void scu_free(struct scu *scu, int linger_ms)
 {
-    dcm_close(scu->association, linger_ms);
-    dimse_reader_free(scu->reader);
-    buf_free(&scu->out);
-    buf_free(&scu->data);
+    dcm_close(scu->dialogue.association, linger_ms);
+    dimse_reader_free(scu->dialogue.reader);
+    dialogue_free(&scu->dialogue);
     free(scu);
-}
-
-static int timeout_ms(const struct scu *scu)
-{
-    return (int)scu->peer->timeout * 1000;
 }
 
 void scu_abort(struct scu *scu)
@@ -102,56 +95,43 @@ void scu_abort(struct scu *scu)
 
     if (!scu)
         return;
-    if (!scu->broken) {
-        buf_clear(&scu->out);
-        pdu_put_abort(&scu->out, PDU_ABORT_USER, PDU_REASON_NONE);
-        dcm_write(scu->association, scu->out.data, scu->out.length, LINGER_MS, &ignored);
+    if (!scu->dialogue.broken) {
+        buf_clear(&scu->dialogue.out);
+        pdu_put_abort(&scu->dialogue.out, PDU_ABORT_USER, PDU_REASON_NONE);
+        dcm_write(scu->dialogue.association, scu->dialogue.out.data, scu->dialogue.out.length,
+                  LINGER_MS, &ignored);
     }
     scu_free(scu, LINGER_MS);
-}
-
-/* One read into the reader's buffer. */
-static int read_more(struct scu *scu, struct err *err)
-{
-    size_t room;
-    void *space = dimse_space(scu->reader, &room);
-    ssize_t got = dcm_read(scu->association, space, room, timeout_ms(scu), err);
-
-    if (got > 0) {
-        dimse_filled(scu->reader, (size_t)got);
-        return 0;
-    }
-    scu->broken = true;
-    if (got == 0)
-        err_set(err, ERR_CLOSED, "the peer closed the connection");
-    return err_prefix(err, "%s", scu->peer->name);
 }
 
 void scu_close(struct scu *scu)
 {
     struct err err;
-    enum dimse_event event;
 
     if (!scu)
         return;
-    if (!scu->broken) {
-        buf_clear(&scu->out);
-        pdu_put_release_rq(&scu->out);
-        scu->broken =
-            dcm_write(scu->association, scu->out.data, scu->out.length, timeout_ms(scu), &err) < 0;
+    if (!scu->dialogue.broken) {
+        buf_clear(&scu->dialogue.out);
+        pdu_put_release_rq(&scu->dialogue.out);
+        scu->dialogue.broken =
+            dcm_write(scu->dialogue.association, scu->dialogue.out.data, scu->dialogue.out.length,
+                      scu->dialogue.timeout_ms, &err) < 0;
     }
     /* What still comes before the answer is of no interest. */
-    while (!scu->broken) {
-        event = dimse_next(scu->reader, &err);
-        if (event == DIMSE_RELEASED || event == DIMSE_ABORT || event == DIMSE_BROKEN)
+    while (!scu->dialogue.broken) {
+        struct message message;
+
+        if (dialogue_receive(&scu->dialogue, &message, NULL, &err) == 0)
+            continue;
+        if (!scu->dialogue.released)
             break;
-        if (event == DIMSE_RELEASE) { /* both at once: PS3.8 9.2, the requestor answers first */
-            buf_clear(&scu->out);
-            pdu_put_release_rp(&scu->out);
-            dcm_write(scu->association, scu->out.data, scu->out.length, LINGER_MS, &err);
-        }
-        if (event == DIMSE_MORE)
-            read_more(scu, &err);
+        /* Both at once: PS3.8 9.2, the requestor answers first. */
+        scu->dialogue.released = false;
+        buf_clear(&scu->dialogue.out);
+        pdu_put_release_rp(&scu->dialogue.out);
+        if (dcm_write(scu->dialogue.association, scu->dialogue.out.data, scu->dialogue.out.length,
+                      LINGER_MS, &err) < 0)
+            break;
     }
     scu_free(scu, 0);
 }
@@ -163,14 +143,14 @@ const struct peer *scu_peer(const struct scu *scu)
 
 struct dcm_association *scu_association(struct scu *scu)
 {
-    return scu->association;
+    return scu->dialogue.association;
 }
 
 const struct dcm_context *scu_context(const struct scu *scu, const char *abstract_syntax,
                                       const char *transfer_syntax)
 {
     size_t count;
-    const struct dcm_context *contexts = dcm_contexts(scu->association, &count);
+    const struct dcm_context *contexts = dcm_contexts(scu->dialogue.association, &count);
 
     for (size_t i = 0; i < count; i++)
         if (strcmp(contexts[i].abstract_syntax, abstract_syntax) == 0 &&
@@ -189,106 +169,20 @@ uint16_t scu_message_id(struct scu *scu)
 int scu_send(struct scu *scu, uint8_t context_id, const struct dimse_command *command,
              const void *data, size_t length, struct err *err)
 {
-    uint32_t max_pdu = dcm_peer_max_pdu(scu->association);
-
-    buf_clear(&scu->out);
-    dimse_put_command(&scu->out, context_id, command, max_pdu);
-    if (data)
-        pdu_put_message(&scu->out, context_id, false, data, length, max_pdu);
-    if (dcm_write(scu->association, scu->out.data, scu->out.length, timeout_ms(scu), err) == 0)
-        return 0;
-    scu->broken = true;
-    return err_prefix(err, "%s", scu->peer->name);
+    return dialogue_send(&scu->dialogue, context_id, command, data, length, err);
 }
 
-/* ---- receiving ---- */
-
-static const struct dcm_context *context_of(const struct scu *scu, uint8_t id)
-{
-    size_t count;
-    const struct dcm_context *contexts = dcm_contexts(scu->association, &count);
-
-    for (size_t i = 0; i < count; i++)
-        if (contexts[i].id == id)
-            return &contexts[i];
-    return NULL;
-}
-
-static int ended(struct scu *scu, enum err_code code, const char *how, struct err *err)
-{
-    scu->broken = true;
-    return err_set(err, code, "%s: %s", scu->peer->name, how);
-}
-
-static int take_data(struct scu *scu, const struct scu_sink *sink, struct err *err)
-{
-    size_t length;
-    const uint8_t *bytes = dimse_data(scu->reader, &length);
-
-    if (sink) {
-        sink->data(sink->context, bytes, length);
-        return 0;
-    }
-    if (scu->data.length + length > SCU_DATA_MAX)
-        return ended(scu, ERR_INPUT, "a data set of more than 4 MB where none such is expected",
-                     err);
-    buf_add(&scu->data, bytes, length);
-    return 0;
-}
-
-static int give_message(struct scu *scu, struct scu_message *message, bool has_data)
-{
-    message->command = dimse_command(scu->reader);
-    message->context_id = dimse_context_id(scu->reader);
-    message->data = has_data ? (const uint8_t *)buf_text(&scu->data) : NULL;
-    message->length = has_data ? scu->data.length : 0;
-    return 0;
-}
-
-int scu_receive(struct scu *scu, struct scu_message *message, const struct scu_sink *sink,
+int scu_receive(struct scu *scu, struct message *message, const struct message_sink *sink,
                 struct err *err)
 {
-    const struct scu_sink *to = NULL;
-    const struct dimse_command *command;
-
-    buf_clear(&scu->data);
-    for (;;) {
-        switch (dimse_next(scu->reader, err)) {
-        case DIMSE_MORE:
-            if (read_more(scu, err) < 0)
-                return -1;
-            break;
-        case DIMSE_COMMAND:
-            command = dimse_command(scu->reader);
-            if (sink &&
-                sink->begin(sink->context, command, context_of(scu, dimse_context_id(scu->reader))))
-                to = sink;
-            if (!command->has_data)
-                return give_message(scu, message, false);
-            break;
-        case DIMSE_DATA:
-            if (take_data(scu, to, err) < 0)
-                return -1;
-            break;
-        case DIMSE_DATA_END:
-            return give_message(scu, message, !to);
-        case DIMSE_ABORT:
-            return ended(scu, ERR_CLOSED, "the peer aborted the association", err);
-        case DIMSE_RELEASE:
-        case DIMSE_RELEASED:
-            return ended(scu, ERR_CLOSED, "the peer released the association", err);
-        default:
-            err_prefix(err, "%s", scu->peer->name);
-            return -1;
-        }
-    }
+    return dialogue_receive(&scu->dialogue, message, sink, err);
 }
 
 int scu_echo(struct scu *scu, uint16_t *status, struct err *err)
 {
     const struct dcm_context *context = scu_context(scu, UID_VERIFICATION, NULL);
     struct dimse_command request = {.field = DIMSE_C_ECHO, .class_uid = UID_VERIFICATION};
-    struct scu_message answer;
+    struct message answer;
 
     if (!context)
         return err_set(err, ERR_INPUT, "%s: does not take C-ECHO", scu->peer->name);
@@ -298,7 +192,7 @@ int scu_echo(struct scu *scu, uint16_t *status, struct err *err)
         return -1;
     if (answer.command->field != (DIMSE_C_ECHO | DIMSE_RESPONSE) ||
         answer.command->message_id != request.message_id)
-        return ended(scu, ERR_INPUT, "answered something else than C-ECHO", err);
+        return err_set(err, ERR_INPUT, "%s: answered something else than C-ECHO", scu->peer->name);
     *status = answer.command->status;
     return 0;
 }

@@ -13,10 +13,8 @@
 #include "base/err.h"
 #include "dcmtk/association.h"
 #include "dcmtk/tls.h"
-#include "net/dimse.h"
+#include "net/dialogue.h"
 #include "net/peers.h"
-
-#define SCU_DATA_MAX (4 << 20) /* bytes of a data set that is taken into memory */
 
 struct scu;
 
@@ -57,25 +55,8 @@ uint16_t scu_message_id(struct scu *scu);
 int scu_send(struct scu *scu, uint8_t context_id, const struct dimse_command *command,
              const void *data, size_t length, struct err *err);
 
-struct scu_message {
-    const struct dimse_command *command;
-    uint8_t context_id;
-    const uint8_t *data; /* the whole data set, NULL when there is none or it went to the sink */
-    size_t length;
-};
-
-/* Where data sets go that are not to be taken into memory: begin says whether this one is such. */
-struct scu_sink {
-    bool (*begin)(void *context, const struct dimse_command *command,
-                  const struct dcm_context *presentation);
-    void (*data)(void *context, const void *bytes, size_t length);
-    void *context;
-};
-
-/* The next message; borrowed until the next call. -1: the peer released or aborted, closed, kept silent, sent what is
- * no DIMSE or a data set of more than SCU_DATA_MAX; the association is of no use then. `sink` may be
- * NULL. */
-int scu_receive(struct scu *scu, struct scu_message *message, const struct scu_sink *sink,
+/* As dialogue_receive. */
+int scu_receive(struct scu *scu, struct message *message, const struct message_sink *sink,
                 struct err *err);
 
 /* Verification, PS3.4 annex A: the status of the answer, or -1. */

@@ -122,7 +122,7 @@ int store_send(struct dcm_association *association, int timeout_ms, struct store
 int scu_store(struct scu *scu, struct store_sender *sender, const struct store_request *request,
               struct store_answer *answer, struct err *err)
 {
-    struct scu_message message;
+    struct message message;
     uint16_t message_id = scu_message_id(scu);
 
     if (store_send(scu_association(scu), (int)scu_peer(scu)->timeout * 1000, sender, request,

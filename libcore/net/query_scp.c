@@ -1,0 +1,219 @@
+/*
+ * See query_scp.h. Responses are gathered and go out together: one send for many rows, the first one at
+ * once.
+ */
+#include "net/query_scp.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "net/pdu.h"
+
+#define PENDING             0xff00
+#define PENDING_UNSUPPORTED 0xff01
+#define CANCELLED           0xfe00
+/* Bytes of responses that are held back to go out in one send. */
+#define GATHER (32 * 1024)
+
+static const struct {
+    const char *uid;
+    enum query_service service;
+    enum query_model model;
+} classes[] = {
+    {"1.2.840.10008.5.1.4.1.2.1.1", QUERY_FIND, MODEL_PATIENT_ROOT},
+    {"1.2.840.10008.5.1.4.1.2.1.2", QUERY_MOVE, MODEL_PATIENT_ROOT},
+    {"1.2.840.10008.5.1.4.1.2.1.3", QUERY_GET, MODEL_PATIENT_ROOT},
+    {"1.2.840.10008.5.1.4.1.2.2.1", QUERY_FIND, MODEL_STUDY_ROOT},
+    {"1.2.840.10008.5.1.4.1.2.2.2", QUERY_MOVE, MODEL_STUDY_ROOT},
+    {"1.2.840.10008.5.1.4.1.2.2.3", QUERY_GET, MODEL_STUDY_ROOT},
+    {"1.2.840.10008.5.1.4.1.2.3.1", QUERY_FIND, MODEL_PATIENT_STUDY_ONLY},
+    {"1.2.840.10008.5.1.4.1.2.3.2", QUERY_MOVE, MODEL_PATIENT_STUDY_ONLY},
+    {"1.2.840.10008.5.1.4.1.2.3.3", QUERY_GET, MODEL_PATIENT_STUDY_ONLY},
+};
+
+enum query_service query_class(const char *class_uid, enum query_model *model)
+{
+    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
+        if (strcmp(classes[i].uid, class_uid) == 0) {
+            *model = classes[i].model;
+            return classes[i].service;
+        }
+    return QUERY_NONE;
+}
+
+/* ---- extended negotiation: bytes of the application information, PS3.4 tables C.5-1 to C.5-3 ---- */
+
+enum { BYTE_RELATIONAL, BYTE_DATETIME, BYTE_FUZZY, BYTE_TIMEZONE, BYTE_ENHANCED };
+
+bool query_negotiate(struct dcm_extended *item)
+{
+    enum query_model model;
+    enum query_service service = query_class(item->abstract_syntax, &model);
+    size_t known = service == QUERY_FIND ? BYTE_FUZZY + 1 : BYTE_RELATIONAL + 1;
+
+    if (service == QUERY_NONE)
+        return false;
+    for (size_t i = 0; i < item->length; i++)
+        item->bytes[i] = i < known && item->bytes[i] == 1;
+    return true;
+}
+
+struct query_negotiated query_agreed(const struct dcm_extended *item)
+{
+    struct query_negotiated agreed = {0};
+
+    if (!item)
+        return agreed;
+    agreed.relational = item->length > BYTE_RELATIONAL && item->bytes[BYTE_RELATIONAL] == 1;
+    agreed.combined_datetime = item->length > BYTE_DATETIME && item->bytes[BYTE_DATETIME] == 1;
+    agreed.fuzzy_names = item->length > BYTE_FUZZY && item->bytes[BYTE_FUZZY] == 1;
+    return agreed;
+}
+
+/* ---- C-FIND ---- */
+
+struct find {
+    struct dialogue *dialogue;
+    const struct query_scp_options *options;
+    struct dimse_command request; /* of its own: the reader's is gone when a C-CANCEL is read */
+    uint8_t context_id;
+    const char *transfer_syntax;
+    struct dimse_command pending;
+    struct buf encoded, out;
+    uint64_t count;
+    bool cancelled, limited, lost;
+};
+
+static int flush(struct find *find, struct err *err)
+{
+    int status = 0;
+
+    if (find->out.length)
+        status = dcm_write(find->dialogue->association, find->out.data, find->out.length,
+                           find->dialogue->timeout_ms, err);
+    buf_clear(&find->out);
+    find->lost |= status < 0;
+    return status;
+}
+
+/* 1 when the requestor wants no more. */
+static int look_for_cancel(struct find *find, struct err *err)
+{
+    struct message message;
+    int found = dialogue_poll(find->dialogue, &message, err);
+
+    find->lost |= found < 0;
+    if (found <= 0)
+        return found;
+    find->cancelled = message.command->field == DIMSE_C_CANCEL &&
+                      message.command->message_id == find->request.message_id;
+    if (find->cancelled)
+        return 1;
+    /* Nothing else may come before our last answer. */
+    find->lost = true;
+    return err_set(err, ERR_INPUT, "request %04x before the C-FIND was answered",
+                   message.command->field);
+}
+
+static int give_response(void *context, struct dataset *response, struct err *err)
+{
+    struct find *find = context;
+    uint32_t max_pdu = dcm_peer_max_pdu(find->dialogue->association);
+
+    if (find->options->limit && find->count == find->options->limit) {
+        find->limited = true;
+        return 1;
+    }
+    find->count++;
+    buf_clear(&find->encoded);
+    dataset_write(response, find->transfer_syntax, &find->encoded);
+    dimse_put_command(&find->out, find->context_id, &find->pending, max_pdu);
+    pdu_put_message(&find->out, find->context_id, false, find->encoded.data, find->encoded.length,
+                    max_pdu);
+    if (find->count > 1 && find->out.length < GATHER)
+        return 0;
+    return flush(find, err) < 0 || look_for_cancel(find, err) ? -1 : 0;
+}
+
+static int finish(struct find *find, uint16_t status, const char *comment, struct err *err)
+{
+    struct dimse_command answer;
+
+    dimse_answer(&find->request, status, comment, &answer);
+    if (flush(find, err) < 0)
+        return -1;
+    return dialogue_send(find->dialogue, find->context_id, &answer, NULL, 0, err);
+}
+
+static int run(struct find *find, const struct message *request, enum query_model model,
+               struct err *err)
+{
+    const char *class_uid = find->request.class_uid;
+    const struct query_scp_options *options = find->options;
+    struct query_negotiated negotiated =
+        query_agreed(dcm_agreed(find->dialogue->association, class_uid));
+    struct err why = {0};
+    uint16_t status = QUERY_STATUS_FAILED;
+    struct dataset *identifier =
+        request->data ? dataset_parse(request->data, request->length, find->transfer_syntax, &why)
+                      : NULL;
+    struct find_request *query = NULL;
+    struct index *index;
+    int64_t count;
+
+    if (!request->data)
+        err_set(&why, ERR_INPUT, "no identifier");
+    if (identifier)
+        query = find_request_new(identifier, model, &negotiated, &status, &why);
+    index = query ? archive_index(options->archive, &why) : NULL;
+    if (query && !index)
+        status = QUERY_STATUS_FAILED;
+    if (!index) {
+        log_error("%s: C-FIND refused: %s", options->peer, why.text);
+        count = finish(find, status, why.text, err);
+        goto out;
+    }
+    dimse_answer(&find->request, find_request_unsupported(query) ? PENDING_UNSUPPORTED : PENDING,
+                 NULL, &find->pending);
+    find->pending.has_data = true;
+    count = find_request_run(query, index, options->aet, give_response, find, &why);
+    if (find->lost) {
+        *err = why;
+        count = -1;
+    } else if (find->cancelled) {
+        count = finish(find, CANCELLED, NULL, err);
+    } else if (find->limited) {
+        count = finish(find, STATUS_OUT_OF_RESOURCES,
+                       "more matches than are given out: ask for less", err);
+    } else if (count < 0) {
+        log_error("%s: C-FIND: %s", options->peer, why.text);
+        count = finish(find, QUERY_STATUS_FAILED, why.text, err);
+    } else {
+        count = finish(find, STATUS_SUCCESS, NULL, err);
+    }
+    log_info("%s: C-FIND: %llu matches%s", options->peer, (unsigned long long)find->count,
+             find->cancelled ? ", cancelled"
+             : find->limited ? ", limited"
+                             : "");
+out:
+    find_request_free(query);
+    dataset_free(identifier);
+    return count < 0 ? -1 : 0;
+}
+
+int query_scp_find(struct dialogue *dialogue, const struct message *request,
+                   const struct query_scp_options *options, struct err *err)
+{
+    struct find find = {.dialogue = dialogue, .options = options};
+    enum query_model model = MODEL_STUDY_ROOT;
+    int status;
+
+    find.request = *request->command;
+    find.context_id = request->context_id;
+    find.transfer_syntax = dialogue_context(dialogue, request->context_id)->transfer_syntax;
+    query_class(find.request.class_uid, &model);
+    status = run(&find, request, model, err);
+    buf_free(&find.encoded);
+    buf_free(&find.out);
+    return status;
+}
