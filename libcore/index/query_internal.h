@@ -63,6 +63,6 @@ void sql_of_query(const struct query *query, const int64_t *patients, struct sql
 /* Paths of the instances of one entity (?1: its row) that fulfil the held keys of lower levels. */
 void sql_of_objects(const struct query *query, struct sql *sql);
 /* Where an object lies: an expression over s, r, i. */
-extern const char object_path[];
+extern const char sql_object_path[];
 
 #endif

@@ -10,7 +10,7 @@
 
 static const char alias[] = "psri";
 
-const char object_path[] =
+const char sql_object_path[] =
     "CASE WHEN i.path IS NULL THEN s.folder || '/' || r.uid || '/' || i.uid || '.dcm' ELSE "
     "rtrim((SELECT path FROM folder WHERE id = i.folder), '/') || '/' || i.path END";
 
@@ -442,10 +442,10 @@ static void first_object(const struct query *query, struct buf *text)
     enum query_level below = (enum query_level)(query->level + 1);
 
     if (query->level == LEVEL_INSTANCE) {
-        buf_adds(text, object_path);
+        buf_adds(text, sql_object_path);
         return;
     }
-    buf_addf(text, "(SELECT %s FROM ", object_path);
+    buf_addf(text, "(SELECT %s FROM ", sql_object_path);
     from_tables(text, query->level == LEVEL_PATIENT ? LEVEL_STUDY : below, LEVEL_INSTANCE);
     buf_addf(text, " WHERE %c.%s = %c.id LIMIT 1)", alias[below], parent[below],
              alias[query->level]);
@@ -484,7 +484,7 @@ void sql_of_query(const struct query *query, const int64_t *patients, struct sql
 
 void sql_of_objects(const struct query *query, struct sql *sql)
 {
-    buf_addf(&sql->text, "SELECT %s FROM ", object_path);
+    buf_addf(&sql->text, "SELECT %s FROM ", sql_object_path);
     from_tables(&sql->text, query->level < LEVEL_STUDY ? query->level : LEVEL_STUDY,
                 LEVEL_INSTANCE);
     buf_addf(&sql->text, " WHERE %c.id = ", alias[query->level]);

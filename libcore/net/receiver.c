@@ -18,6 +18,7 @@
 #include "index/ingest.h"
 #include "net/listener.h"
 #include "net/pdu.h"
+#include "net/query_scp.h"
 #include "net/report.h"
 #include "net/session.h"
 
@@ -64,6 +65,12 @@ static int choose(void *context, const struct dcm_proposal *proposal)
     return recv_choose(admission->config, proposal);
 }
 
+static bool extend(void *context, struct dcm_extended *item)
+{
+    (void)context;
+    return query_negotiate(item);
+}
+
 static void tell_not_accepted(const char *peer, const struct err *err)
 {
     /* Closed without a word, as by a probe that looks whether the port is open; or stopped by us. */
@@ -97,6 +104,7 @@ static int serve(void *context, int fd, const char *peer, const char *over)
             .check = pdu_check_request,
             .admit = admit,
             .choose = choose,
+            .extend = extend,
             .context = &admission,
         },
         &err);

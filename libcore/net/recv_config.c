@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dicom/uid.h"
+#include "net/query_scp.h"
 
 #define FIELD(name) offsetof(struct recv_config, name)
 
@@ -20,6 +21,7 @@ static const struct setting settings[] = {
     {"storage-classes", SETTING_UIDS, FIELD(storage_classes), NULL, 0, 0, "any"},
     {"transfer-syntaxes", SETTING_UIDS, FIELD(transfer_syntaxes), NULL},
     {"sync", SETTING_CHOICE, FIELD(sync), "object", 0, 0, "object|association|none"},
+    {"find-limit", SETTING_NUMBER, FIELD(find_limit), "0", 0, 1000000000},
     {"max-pdu", SETTING_NUMBER, FIELD(max_pdu), "131072", 4096, 131072},
     {"max-associations", SETTING_NUMBER, FIELD(max_associations), "64", 1, 4096},
     {"max-per-peer", SETTING_NUMBER, FIELD(max_per_peer), "16", 1, 4096},
@@ -87,10 +89,23 @@ static bool storable(const char *uid)
            strncmp(uid, "1.2.840.10008.1.2.7.", 20) != 0 && strcmp(uid, "1.2.840.10008.1.20") != 0;
 }
 
+/* Messages without pixel data: commands' identifiers are read in these. */
+static int choose_plain(const struct dcm_proposal *proposal)
+{
+    for (size_t i = 0; i < proposal->count; i++)
+        if (strcmp(proposal->transfer_syntaxes[i], UID_EXPLICIT_LE) == 0 ||
+            strcmp(proposal->transfer_syntaxes[i], UID_IMPLICIT_LE) == 0)
+            return (int)i;
+    return -2;
+}
+
 int recv_choose(const struct recv_config *config, const struct dcm_proposal *proposal)
 {
     bool echo = strcmp(proposal->abstract_syntax, UID_VERIFICATION) == 0;
+    enum query_model model;
 
+    if (query_class(proposal->abstract_syntax, &model) != QUERY_NONE)
+        return choose_plain(proposal);
     if (!echo && !recv_stores(config, proposal->abstract_syntax))
         return -1;
     for (size_t i = 0; i < proposal->count; i++) {

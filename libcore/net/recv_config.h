@@ -19,7 +19,8 @@ struct recv_config {
     char *bind;                                                         /* NULL: all addresses */
     char *aet;
     struct text_list called_aets, calling_aets, storage_classes, transfer_syntaxes;
-    long long sync; /* enum ingest_sync */
+    long long sync;       /* enum ingest_sync */
+    long long find_limit; /* responses to a C-FIND; 0: all */
 };
 
 /* Defaults, then what the file says. -1: "FILE:LINE: ..." (also for a name or a section that does not

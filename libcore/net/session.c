@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "net/dimse.h"
 #include "net/pdu.h"
+#include "net/query_scp.h"
 #include "net/storage_scp.h"
 
 /* Larger gains nothing (LIMITS: 64 KB to 1 MB are within 10 %); two PDUs of what we announce. */
@@ -28,6 +29,8 @@ struct session {
     const struct dcm_context *contexts[256];
     struct buf out;
     bool storing; /* the data set that comes is an object */
+    bool asking;  /* it is the identifier of a query */
+    struct buf identifier;
     uint64_t echoes;
     int64_t started, stop_deadline; /* stop_deadline 0: not told to stop */
     char name[96];                  /* "ADDRESS TITLE", begins messages */
@@ -93,48 +96,6 @@ static const struct dcm_context *context(const struct session *session)
     return session->contexts[dimse_context_id(session->reader)];
 }
 
-/* A command set is there. */
-static enum ending begin_message(struct session *session)
-{
-    const struct dimse_command *command = dimse_command(session->reader);
-
-    if (command->field & DIMSE_RESPONSE)
-        return give_up(session, PDU_ABORT_USER, PDU_REASON_NONE,
-                       "a response to nothing that was asked");
-    session->storing = command->field == DIMSE_C_STORE &&
-                       recv_stores(session->options->config, context(session)->abstract_syntax);
-    if (session->storing)
-        storage_begin(session->storage, command, context(session)->transfer_syntax);
-    return GOES_ON;
-}
-
-/* Command set and, if there is one, data set are complete. */
-static enum ending end_message(struct session *session)
-{
-    const struct dimse_command *command = dimse_command(session->reader);
-    const char *comment = NULL;
-
-    if (session->storing) {
-        session->storing = false;
-        uint16_t status = storage_end(session->storage, command, &comment);
-        return answer(session, status, comment);
-    }
-    switch (command->field) {
-    case DIMSE_C_ECHO:
-        session->echoes++;
-        return answer(session, STATUS_SUCCESS, NULL);
-    case DIMSE_C_CANCEL:
-        return GOES_ON; /* of something that is over: no answer, PS3.7 section 9.3.2.3 */
-    case DIMSE_C_STORE:
-        log_error("%s: C-STORE in a context for %s: refused", session->name,
-                  context(session)->abstract_syntax);
-        return answer(session, STATUS_SOP_CLASS_NOT_SUPPORTED, "not a context for storage");
-    default:
-        log_error("%s: request %04x: refused, not known here", session->name, command->field);
-        return answer(session, STATUS_UNRECOGNIZED_OPERATION, NULL);
-    }
-}
-
 /* ---- the ends of an association ---- */
 
 static enum ending release(struct session *session)
@@ -172,6 +133,120 @@ static enum ending lost(struct session *session, const char *how)
     log_error("%s: association lost: %s%s", session->name, how,
               session->storing ? " inside an object, which is dropped" : "");
     return ENDED;
+}
+
+/* ---- queries ---- */
+
+static enum query_service query_of(const struct session *session, enum query_model *model)
+{
+    return query_class(context(session)->abstract_syntax, model);
+}
+
+static bool is_query(const struct session *session, const struct dimse_command *command)
+{
+    enum query_model model;
+
+    switch (query_of(session, &model)) {
+    case QUERY_FIND:
+        return command->field == DIMSE_C_FIND;
+    case QUERY_MOVE:
+        return command->field == DIMSE_C_MOVE;
+    case QUERY_GET:
+        return command->field == DIMSE_C_GET;
+    default:
+        return false;
+    }
+}
+
+/* What a service that speaks for itself leaves of the association. */
+static enum ending after_service(struct session *session, const struct dialogue *dialogue,
+                                 int status, const struct err *err)
+{
+    if (status == 0)
+        return GOES_ON;
+    if (dialogue->released)
+        return release(session);
+    if (dialogue->broken)
+        return lost(session, err->text);
+    return give_up(session, PDU_ABORT_USER, PDU_REASON_NONE, err->text);
+}
+
+static enum ending query(struct session *session)
+{
+    const struct session_options *options = session->options;
+    struct dialogue dialogue = {
+        .association = session->association,
+        .reader = session->reader,
+        .timeout_ms = (int)options->config->timeout * 1000,
+        .name = session->name,
+    };
+    struct message message = {
+        .command = dimse_command(session->reader),
+        .context_id = dimse_context_id(session->reader),
+        .data = (const uint8_t *)session->identifier.data,
+        .length = session->identifier.length,
+    };
+    struct err err;
+    int status;
+
+    session->asking = false;
+    status = query_scp_find(&dialogue, &message,
+                            &(struct query_scp_options){
+                                .archive = options->archive,
+                                .aet = options->config->aet,
+                                .limit = (uint64_t)options->config->find_limit,
+                                .peer = session->name,
+                            },
+                            &err);
+    enum ending ending = after_service(session, &dialogue, status, &err);
+    dialogue_free(&dialogue);
+    return ending;
+}
+
+/* A command set is there. */
+static enum ending begin_message(struct session *session)
+{
+    const struct dimse_command *command = dimse_command(session->reader);
+
+    if (command->field & DIMSE_RESPONSE)
+        return give_up(session, PDU_ABORT_USER, PDU_REASON_NONE,
+                       "a response to nothing that was asked");
+    session->storing = command->field == DIMSE_C_STORE &&
+                       recv_stores(session->options->config, context(session)->abstract_syntax);
+    if (session->storing)
+        storage_begin(session->storage, command, context(session)->transfer_syntax);
+    session->asking = is_query(session, command);
+    buf_clear(&session->identifier);
+    return GOES_ON;
+}
+
+/* Command set and, if there is one, data set are complete. */
+static enum ending end_message(struct session *session)
+{
+    const struct dimse_command *command = dimse_command(session->reader);
+    const char *comment = NULL;
+
+    if (session->storing) {
+        session->storing = false;
+        uint16_t status = storage_end(session->storage, command, &comment);
+        return answer(session, status, comment);
+    }
+    if (session->asking)
+        return query(session);
+    switch (command->field) {
+    case DIMSE_C_ECHO:
+        session->echoes++;
+        return answer(session, STATUS_SUCCESS, NULL);
+    case DIMSE_C_CANCEL:
+        return GOES_ON; /* of something that is over: no answer, PS3.7 section 9.3.2.3 */
+    case DIMSE_C_STORE:
+        log_error("%s: C-STORE in a context for %s: refused", session->name,
+                  context(session)->abstract_syntax);
+        return answer(session, STATUS_SOP_CLASS_NOT_SUPPORTED, "not a context for storage");
+    default:
+        log_error("%s: request %04x: refused, not known here", session->name, command->field);
+        return answer(session, STATUS_UNRECOGNIZED_OPERATION, NULL);
+    }
 }
 
 /* ---- reading ---- */
@@ -219,6 +294,14 @@ static enum ending read_more(struct session *session)
     }
 }
 
+static enum ending gather(struct session *session, const uint8_t *bytes, size_t length)
+{
+    if (session->identifier.length + length > DIALOGUE_DATA_MAX)
+        return give_up(session, PDU_ABORT_USER, PDU_REASON_NONE, "an identifier of more than 4 MB");
+    buf_add(&session->identifier, bytes, length);
+    return GOES_ON;
+}
+
 static enum ending step(struct session *session)
 {
     struct err err;
@@ -238,6 +321,8 @@ static enum ending step(struct session *session)
         bytes = dimse_data(session->reader, &length);
         if (session->storing)
             storage_data(session->storage, bytes, length);
+        if (session->asking)
+            return gather(session, bytes, length);
         return GOES_ON;
     case DIMSE_DATA_END:
         return go_on(session, end_message(session));
@@ -294,6 +379,7 @@ static void end(struct session *session, enum ending ending)
     storage_free(session->storage);
     dimse_reader_free(session->reader);
     buf_free(&session->out);
+    buf_free(&session->identifier);
     dcm_close(session->association, LINGER_MS);
 }
 
