@@ -57,13 +57,13 @@ ssize_t pread(int fd, void *bytes, size_t count, off_t offset)
 
 /* ---- bytes ---- */
 
-static void number(struct buf *out, uint64_t value, int width, bool big)
+static inline void number(struct buf *out, uint64_t value, int width, bool big)
 {
     for (int i = 0; i < width; i++)
         buf_addc(out, (char)(value >> 8 * (big ? width - 1 - i : i)));
 }
 
-static bool long_vr(vr_t vr)
+static inline bool long_vr(vr_t vr)
 {
     return vr == VR_OB || vr == VR_OW || vr == VR_SQ || vr == VR_UN || vr == VR_UT || vr == VR_UC ||
            vr == VR_UR || vr == VR_OF || vr == VR_OD || vr == VR_OL || vr == VR_OV || vr == VR_SV ||
@@ -71,7 +71,7 @@ static bool long_vr(vr_t vr)
 }
 
 /* The header of an element with any length. */
-static void head(struct buf *out, enum form form, tag_t tag, vr_t vr, uint32_t length)
+static inline void head(struct buf *out, enum form form, tag_t tag, vr_t vr, uint32_t length)
 {
     bool big = form == BIG;
 
@@ -90,27 +90,27 @@ static void head(struct buf *out, enum form form, tag_t tag, vr_t vr, uint32_t l
     }
 }
 
-static void bytes(struct buf *out, enum form form, tag_t tag, vr_t vr, const void *value,
-                  size_t length)
+static inline void bytes(struct buf *out, enum form form, tag_t tag, vr_t vr, const void *value,
+                         size_t length)
 {
     head(out, form, tag, vr, (uint32_t)length);
     buf_add(out, value, length);
 }
 
 /* As it stands: padding is the caller's. */
-static void text(struct buf *out, enum form form, tag_t tag, vr_t vr, const char *value)
+static inline void text(struct buf *out, enum form form, tag_t tag, vr_t vr, const char *value)
 {
     bytes(out, form, tag, vr, value, strlen(value));
 }
 
-static void us(struct buf *out, enum form form, tag_t tag, unsigned value)
+static inline void us(struct buf *out, enum form form, tag_t tag, unsigned value)
 {
     head(out, form, tag, VR_US, 2);
     number(out, value, 2, form == BIG);
 }
 
 /* `size` bytes of something. */
-static void fill(struct buf *out, size_t size)
+static inline void fill(struct buf *out, size_t size)
 {
     for (size_t i = 0; i < size; i++)
         buf_addc(out, (char)(i * 7 + i / 251));
@@ -119,7 +119,7 @@ static void fill(struct buf *out, size_t size)
 /* ---- objects ---- */
 
 /* What a small image begins with, then `middle` (may be NULL), then patient, study and rows. */
-static void dataset(struct buf *out, enum form form, const struct buf *middle)
+static inline void dataset(struct buf *out, enum form form, const struct buf *middle)
 {
     text(out, form, TAG(0x0008, 0x0005), VR_CS, "ISO_IR 100");
     bytes(out, form, TAG(0x0008, 0x0016), VR_UI, "1.2.840.10008.5.1.4.1.1.2", 26);
@@ -133,7 +133,7 @@ static void dataset(struct buf *out, enum form form, const struct buf *middle)
     us(out, form, TAG(0x0028, 0x0010), 512);
 }
 
-static void meta(struct buf *out, const char *syntax)
+static inline void meta(struct buf *out, const char *syntax)
 {
     struct buf rest = {0};
 
@@ -147,7 +147,7 @@ static void meta(struct buf *out, const char *syntax)
     buf_free(&rest);
 }
 
-static void preamble(struct buf *out)
+static inline void preamble(struct buf *out)
 {
     static const char zeros[128];
 
@@ -155,7 +155,7 @@ static void preamble(struct buf *out)
     buf_adds(out, "DICM");
 }
 
-static void deflated(struct buf *out, const struct buf *plain, int bits)
+static inline void deflated(struct buf *out, const struct buf *plain, int bits)
 {
     z_stream stream = {0};
 
@@ -181,7 +181,7 @@ static const tag_t wanted[] = {
 
 static struct err scan_err;
 
-static enum scan_result scan_bytes(struct scanner *scanner, const struct buf *file)
+static inline enum scan_result scan_bytes(struct scanner *scanner, const struct buf *file)
 {
     memset(&scan_err, 0, sizeof scan_err);
     /* Of exactly the right size, so that a sanitizer sees the first byte read too far; it stays
@@ -195,7 +195,7 @@ static enum scan_result scan_bytes(struct scanner *scanner, const struct buf *fi
     return scan_memory(scanner, last, file->length, NULL, "object", &scan_err);
 }
 
-static enum scan_result scan_as_file(struct scanner *scanner, const struct buf *file)
+static inline enum scan_result scan_as_file(struct scanner *scanner, const struct buf *file)
 {
     char path[] = "/tmp/pacs-scan-XXXXXX";
     int fd = mkstemp(path);
@@ -212,13 +212,13 @@ static enum scan_result scan_as_file(struct scanner *scanner, const struct buf *
 }
 
 /* The value as text, or "-" when there is none. Good until the next but one call. */
-static const char *value(const struct scanner *scanner, tag_t tag)
+static inline const char *value(const struct scanner *scanner, tag_t tag)
 {
     static struct buf kept[2];
     static int turn;
     struct buf *out = &kept[turn ^= 1];
 
-    out->length = 0;
+    buf_clear(out);
     return scan_text(scanner, tag, out) ? buf_text(out) : "-";
 }
 
