@@ -36,7 +36,7 @@ CORE_SRC := $(wildcard libcore/base/*.c libcore/dicom/*.c libcore/store/*.c libc
 CORE_OBJ := $(CORE_SRC:%.c=$(B)/%.o) $(if $(wildcard libcore/dicom/dict.awk),$(B)/gen/dict_table.o)
 CXX_OBJ  := $(patsubst %.cc,$(B)/%.o,$(wildcard libcore/dcmtk/*.cc))
 UNIT     := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
-TOOLS    := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c))
+TOOLS    := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c)) $(B)/tests/rawscu
 
 .PHONY: all
 all: $(COMMANDS:%=$(B)/%)
@@ -81,9 +81,12 @@ $(B)/libdcmbridge.a: $(CXX_OBJ)
 
 # ---- programs ----
 
+# libcore/net calls the bridge, the bridge calls libcore/base.
+GROUP = -Wl,--start-group $^ -Wl,--end-group
+
 $(DCMTK_COMMANDS:%=$(B)/%): $(B)/%: $(B)/cmd/%.o $(B)/libcore.a $(B)/libdcmbridge.a
 	$(call step,LD)
-	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(DCMTK) $(LIBS)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $(GROUP) $(DCMTK) $(LIBS)
 $(filter-out $(DCMTK_COMMANDS:%=$(B)/%),$(COMMANDS:%=$(B)/%)): $(B)/%: $(B)/cmd/%.o $(B)/libcore.a
 	$(call step,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -91,7 +94,7 @@ $(filter-out $(DCMTK_COMMANDS:%=$(B)/%),$(COMMANDS:%=$(B)/%)): $(B)/%: $(B)/cmd/
 # tests/unit/test_dcmtk_*.c may use the bridge.
 $(B)/tests/test_dcmtk_%: $(B)/tests/unit/test_dcmtk_%.o $(B)/libcore.a $(B)/libdcmbridge.a
 	$(call step,LD)
-	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(DCMTK) $(LIBS) -lcmocka
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $(GROUP) $(DCMTK) $(LIBS) -lcmocka
 $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/libcore.a
 	$(call step,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
@@ -99,6 +102,11 @@ $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/libcore.a
 $(B)/tests/unit/%.o: CFLAGS += -Wno-write-strings
 # Programs that tests use: senders, generators, references.
 $(B)/tests/%: $(B)/tests/tools/%.o $(B)/libcore.a
+	$(call step,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# The raw sender, in several files.
+$(B)/tests/rawscu: $(patsubst %.c,$(B)/%.o,$(wildcard tests/raw/*.c)) $(B)/libcore.a
 	$(call step,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 

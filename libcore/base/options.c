@@ -38,7 +38,7 @@ static _Noreturn void misuse(const char *format, const char *what, const char *m
 
 static void print_entry(const struct option_entry *entry)
 {
-    char left[80];
+    char left[120];
 
     if (entry->kind == OPTION_HEADING) {
         printf("%s\n", entry->help);
@@ -48,7 +48,7 @@ static void print_entry(const struct option_entry *entry)
              entry->letter ? entry->letter : ' ', entry->letter ? "," : " ", entry->name,
              takes_value(entry) ? " " : "", takes_value(entry) ? entry->argument : "");
     if (strlen(left) > 30)
-        printf("%s  %s\n", left, entry->help);
+        printf("%s\n%-32s%s\n", left, "", entry->help);
     else
         printf("%-30s  %s\n", left, entry->help);
 }
