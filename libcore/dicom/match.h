@@ -26,7 +26,8 @@
 #include "dicom/tag.h"
 
 /* What is known of an object beside its attributes has names of its own, and tags that no data set
- * can hold: Size (bytes of the files), Received (DT, local time), CallingAE, Path. */
+ * can hold: Size (bytes of the files), Received (DT, local time), CallingAE, Path
+ * (absolute). */
 #define TAG_SIZE       TAG(0x0001, 0x0001)
 #define TAG_RECEIVED   TAG(0x0001, 0x0002)
 #define TAG_CALLING_AE TAG(0x0001, 0x0003)
@@ -81,6 +82,9 @@ bool match_test(const struct match *match, const char *text, size_t length);
  * range, inclusive, as normalised DA/TM/DT text. */
 size_t match_exact(const struct match *match, const char *const **values);
 const char *match_prefix(const struct match *match);
+/* Names only: whether one folded component group (name_key) can be what a name matches by. True for some
+ * group of every name that matches, if it is false for "". */
+bool match_group(const struct match *match, const char *group, size_t length);
 const char *match_low(const struct match *match);
 const char *match_high(const struct match *match);
 

@@ -121,7 +121,7 @@ static void add_text(const struct scanner *scanner, const struct scan_value *val
 
     while (size && is_padding(value->data[size - 1]))
         size--;
-    charset_to_utf8(charset ? charset->data : NULL, charset ? charset->size : 0, value->vr,
+    charset_to_utf8(charset ? charset->data : "", charset ? charset->size : 0, value->vr,
                     value->data, size, out);
     if (out->length > start)
         trim_values(out, start, shape);

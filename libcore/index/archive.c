@@ -127,8 +127,26 @@ static int load_config(struct archive *archive, struct err *err)
 
 static int absent(const char *path, struct err *err)
 {
-    return err_set(err, ERR_NOTFOUND,
-                   "%s: not an archive (pacs-index and pacs-recv make one)", path);
+    return err_set(err, ERR_NOTFOUND, "%s: not an archive (pacs-index and pacs-recv make one)",
+                   path);
+}
+
+/* Only the folder itself: a spelling mistake in the path should not make a tree. */
+static int make_root(const char *path, struct err *err)
+{
+    char *copy, *slash;
+    int status;
+
+    if (mkdir(path, 0777) < 0)
+        return errno == EEXIST ? 0 : err_sys(err, "%s: cannot be made", path);
+    copy = xstrdup(path);
+    while ((slash = strrchr(copy, '/')) && slash > copy && slash[1] == '\0')
+        *slash = '\0';
+    if (slash)
+        slash[slash == copy] = '\0';
+    status = sync_folder(AT_FDCWD, slash ? copy : ".", err);
+    free(copy);
+    return status;
 }
 
 /* The folder's descriptor, made if it may be; -1. */
@@ -137,7 +155,7 @@ static int open_folder(const char *path, enum archive_mode mode, struct err *err
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     if (fd < 0 && errno == ENOENT && mode == ARCHIVE_CREATE) {
-        if (make_folders(AT_FDCWD, path, true, err) < 0)
+        if (make_root(path, err) < 0)
             return -1;
         fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     }

@@ -10,6 +10,7 @@
 
 #define BUCKETS        4096 /* power of two */
 #define REMEMBER_MAX   8192 /* studies and series together, then all is written and forgotten */
+#define MANY_ROWS      500 /* of one transaction: a load, not a receiver with its own memory limit */
 #define MODALITIES_MAX 1024 /* characters of the list in a study's row: hostile studies end here */
 #define CLASSES_MAX    16384
 
@@ -17,6 +18,7 @@ enum entry_kind { ENTRY_STUDY, ENTRY_SERIES, ENTRY_TERM, ENTRY_FOLDER };
 
 struct entry {
     struct entry *next;
+    struct entry *next_dirty; /* of those with something to write */
     enum entry_kind kind;
     int64_t id;
     int64_t parent;                             /* series: its study */
@@ -36,6 +38,7 @@ struct study {
 struct writer {
     struct entry *bucket[BUCKETS];
     size_t count;
+    struct entry *dirty;
     struct entry *last_series; /* mostly it is the same as that of the object before */
     int64_t *recount;
     size_t recounts;
@@ -71,6 +74,7 @@ void writer_forget(struct writer *writer)
         writer->bucket[i] = NULL;
     }
     writer->count = 0;
+    writer->dirty = NULL;
     writer->last_series = NULL;
     free(writer->recount);
     writer->recount = NULL;
@@ -121,6 +125,15 @@ static struct entry *remember(struct writer *writer, enum entry_kind kind, int64
     *at = entry;
     writer->count++;
     return entry;
+}
+
+static void make_dirty(struct writer *writer, struct entry *entry)
+{
+    if (entry->dirty)
+        return;
+    entry->dirty = true;
+    entry->next_dirty = writer->dirty;
+    writer->dirty = entry;
 }
 
 /* ---- small tables of texts ---- */
@@ -423,7 +436,7 @@ static int add_modality(struct index *index, struct entry *study, const char *mo
     if (index_step(index, statement, err) < 0)
         return -1;
     list_add(&study->study->modalities, modality, MODALITIES_MAX);
-    study->dirty = true;
+    make_dirty(index->writer, study);
     return 0;
 }
 
@@ -445,7 +458,7 @@ static struct entry *insert_series(struct index *index, struct entry *study,
     if (add_modality(index, study, record->value[ATTRIBUTE_MODALITY], err) < 0)
         return NULL;
     study->series++;
-    study->dirty = true;
+    make_dirty(index->writer, study);
     return remember(index->writer, ENTRY_SERIES, study->id, uid, strlen(uid), id);
 }
 
@@ -571,6 +584,11 @@ static int drop_previous(struct index *index, int64_t folder, const char *name, 
     return instance > 0 ? index_remove_instance(index, instance, err) : 0;
 }
 
+static int64_t size_of(const struct index_record *record)
+{
+    return record->size > INT64_MAX ? INT64_MAX : (int64_t)record->size;
+}
+
 static int insert_instance(struct index *index, const struct entry *series,
                            const struct index_record *record, int64_t folder, const char *name,
                            struct err *err)
@@ -583,7 +601,7 @@ static int insert_instance(struct index *index, const struct entry *series,
         (at = bind_level(index, statement, LEVEL_INSTANCE, record, err)) < 0)
         return -1;
     sqlite3_bind_int64(statement, at++, series->id);
-    sqlite3_bind_int64(statement, at++, (int64_t)record->size);
+    sqlite3_bind_int64(statement, at++, size_of(record));
     sqlite3_bind_int64(statement, at++, record->mtime_ns);
     sqlite3_bind_int64(statement, at++, record->received_ms);
     if (calling)
@@ -598,13 +616,16 @@ static int insert_instance(struct index *index, const struct entry *series,
     return index_step(index, statement, err);
 }
 
-static void count_object(struct entry *entry, const struct index_record *record)
+static void count_object(struct writer *writer, struct entry *entry,
+                         const struct index_record *record)
 {
+    int64_t size = size_of(record);
+
     entry->instances++;
-    entry->bytes += (int64_t)record->size;
+    entry->bytes = entry->bytes > INT64_MAX - size ? INT64_MAX : entry->bytes + size;
     if (record->received_ms > entry->received)
         entry->received = record->received_ms;
-    entry->dirty = true;
+    make_dirty(writer, entry);
 }
 
 static void compare_patient(struct writer *writer, const struct entry *study,
@@ -678,10 +699,12 @@ enum index_added index_add(struct index *index, const struct index_record *recor
         put_file(index, folder, name, record->size, record->mtime_ns,
                  sqlite3_last_insert_rowid(index->db), err) < 0)
         goto out;
-    count_object(study, record);
-    count_object(series, record);
+    count_object(index->writer, study, record);
+    count_object(index->writer, series, record);
     list_add(&study->study->classes, record->value[ATTRIBUTE_SOP_CLASS_UID], CLASSES_MAX);
     compare_patient(index->writer, study, record);
+    if (++index->added == MANY_ROWS && index_grow_cache(index, err) < 0)
+        goto out;
     added = INDEX_ADDED;
 out:
     buf_free(&stored);
@@ -745,16 +768,14 @@ int writer_flush(struct index *index, struct err *err)
 {
     struct writer *writer = index->writer;
 
-    for (size_t i = 0; i < BUCKETS && writer->count; i++)
-        for (struct entry *entry = writer->bucket[i]; entry; entry = entry->next) {
-            if (!entry->dirty)
-                continue;
-            if ((entry->kind == ENTRY_STUDY ? flush_study(index, entry, err)
-                                            : flush_series(index, entry, err)) < 0)
-                return -1;
-            entry->dirty = false;
-            entry->series = entry->instances = entry->bytes = entry->received = 0;
-        }
+    for (struct entry *entry; (entry = writer->dirty);) {
+        if ((entry->kind == ENTRY_STUDY ? flush_study(index, entry, err)
+                                        : flush_series(index, entry, err)) < 0)
+            return -1;
+        writer->dirty = entry->next_dirty;
+        entry->dirty = false;
+        entry->series = entry->instances = entry->bytes = entry->received = 0;
+    }
     if (!writer->recounts)
         return 0;
     for (size_t i = 0; i < writer->recounts; i++)

@@ -68,12 +68,36 @@ static bool is_number(vr_t vr)
            vr == VR_AT || vr == VR_UV || vr == VR_SV;
 }
 
+/* As dcmdump has them: (gggg,eeee), and bytes in hexadecimal. */
+static void add_tags(struct buf *text, const struct scanner *scanner, tag_t tag)
+{
+    struct buf list = {0};
+    char *rest, *word;
+
+    scan_text(scanner, tag, &list);
+    rest = list.length ? list.data : NULL;
+    while ((word = strsep(&rest, "\\")))
+        buf_addf(text, "%s(%s)", text->length ? "\\" : "", word);
+    buf_free(&list);
+}
+
+static void add_bytes(struct buf *text, const struct scan_value *value)
+{
+    for (size_t i = 0; i < value->size; i++)
+        buf_addf(text, "%s%02x", i ? "\\" : "", (unsigned char)value->data[i]);
+}
+
 static void print_value(const struct scanner *scanner, const struct scan_value *value)
 {
-    bool number = is_number(value->vr);
+    bool bytes = value->vr == VR_OB || value->vr == VR_UN;
+    bool number = is_number(value->vr) || bytes;
     struct buf text = {0};
 
-    if (raw && !number) {
+    if (bytes) {
+        add_bytes(&text, value);
+    } else if (value->vr == VR_AT) {
+        add_tags(&text, scanner, value->tag);
+    } else if (raw && !number) {
         size_t size = value->size;
 
         while (size && (value->data[size - 1] == ' ' || value->data[size - 1] == '\0'))
