@@ -26,7 +26,8 @@
 #include "dicom/tag.h"
 
 /* What is known of an object beside its attributes has names of its own, and tags that no data set
- * can hold: Size (bytes of the files), Received (DT, local time), CallingAE, Path. */
+ * can hold: Size (bytes of the files), Received (DT, local time), CallingAE, Path
+ * (absolute). */
 #define TAG_SIZE       TAG(0x0001, 0x0001)
 #define TAG_RECEIVED   TAG(0x0001, 0x0002)
 #define TAG_CALLING_AE TAG(0x0001, 0x0003)

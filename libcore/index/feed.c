@@ -91,6 +91,7 @@ static size_t arena_extra(const struct feed_item *item)
 
 static void read_item(struct object_reader *reader, struct feed_item *item)
 {
+    bool root = strcmp(item->folder, "/") == 0;
     struct err err = {0};
     int fd;
 
@@ -104,16 +105,15 @@ static void read_item(struct object_reader *reader, struct feed_item *item)
         free(path);
     }
     if (fd < 0) {
-        err_sys(&err, "%s/%s", item->folder, item->name);
+        err_sys(&err, "%s", item->name);
         item->kind = OBJECT_FAILED;
     } else {
         item->kind = object_read(reader, fd, item->name, &item->object, &err);
-        if (item->kind != OBJECT_SOUND)
-            err_prefix(&err, "%s", item->folder);
         close(fd);
     }
+    /* The message begins with the name. */
     if (item->kind != OBJECT_SOUND)
-        item->why = xstrdup(err.text);
+        item->why = xasprintf("%s%s%s", root ? "" : item->folder, "/", err.text);
 }
 
 static void read_batch(struct feed *feed, struct object_reader *reader, struct batch *batch)

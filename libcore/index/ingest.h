@@ -47,6 +47,9 @@ struct ingest *ingest_new(struct archive *archive, struct err *err);
 enum ingest_result ingest_object(struct ingest *ingest, struct incoming *incoming,
                                  const struct ingest_options *options, struct ingest_report *report,
                                  struct err *err);
+struct object;
+/* 1 when the archive holds the very data set of `object`, which was read from `fd`; 0 when not; -1. */
+int ingest_has(struct ingest *ingest, const struct object *object, int fd, struct err *err);
 /* End of an association or a batch: what SYNC_ASSOCIATION left undone becomes durable. (It also happens
  * by itself every 64 objects, so that memory and descriptors are bounded.) */
 int ingest_flush(struct ingest *ingest, struct err *err);

@@ -115,7 +115,8 @@ enum object_kind object_read(struct object_reader *reader, int fd, const char *n
     } else {
         read_calling(reader, object);
         object->dataset_offset = scan_info(reader->scanner)->dataset_offset;
-        object->has_meta = scan_info(reader->scanner)->has_meta;
+        object->is_part10 =
+            scan_info(reader->scanner)->has_preamble && scan_info(reader->scanner)->has_meta;
     }
     fill_status(&object->record, &status);
     return kind;

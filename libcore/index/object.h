@@ -21,7 +21,7 @@ struct object {
     struct buf arena; /* the record's texts */
     char calling[AET_MAX + 1];
     uint64_t dataset_offset; /* where the data set begins in the file */
-    bool has_meta;           /* a Part 10 file, not a bare data set */
+    bool is_part10;          /* begins with preamble and meta header */
 };
 void object_free(struct object *object);
 

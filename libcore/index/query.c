@@ -145,6 +145,19 @@ static void sql_group(sqlite3_context *context, int count, sqlite3_value **argum
                            match_group(match, text, (size_t)sqlite3_value_bytes(arguments[1])));
 }
 
+/* pacs_path(path): absolute, so that other programs can open it wherever they run. */
+static void sql_path(sqlite3_context *context, int count, sqlite3_value **arguments)
+{
+    const struct index *index = sqlite3_user_data(context);
+    const char *path = (const char *)sqlite3_value_text(arguments[0]);
+
+    (void)count;
+    if (path && *path != '/')
+        sqlite3_result_text(context, xasprintf("%s/%s", index->root, path), -1, free);
+    else
+        sqlite3_result_value(context, arguments[0]);
+}
+
 static int add_functions(struct index *index, struct err *err)
 {
     const int flags = SQLITE_UTF8 | SQLITE_DIRECTONLY | SQLITE_DETERMINISTIC;
@@ -156,6 +169,8 @@ static int add_functions(struct index *index, struct err *err)
     if (sqlite3_create_function(index->db, "pacs_match", 2, flags, NULL, sql_match, NULL, NULL) !=
             SQLITE_OK ||
         sqlite3_create_function(index->db, "pacs_group", 2, flags, NULL, sql_group, NULL, NULL) !=
+            SQLITE_OK ||
+        sqlite3_create_function(index->db, "pacs_path", 1, flags, index, sql_path, NULL, NULL) !=
             SQLITE_OK)
         return index_failed(index, err);
     index->matching = true;

@@ -26,7 +26,7 @@ struct rebuild {
     struct file_counts *counts;
     struct index *old; /* a reader, for the source's thread; or NULL */
     struct index *bulk;
-    struct feed *feed;
+    struct feed *feed, *source_feed; /* the same, on the two sides */
     struct names folders, files;
     struct buf path, folder;
     char *first_failure; /* of the walk: no index is better than one with holes */
@@ -62,7 +62,7 @@ static int put_objects(void *context, int fd, const char *path, char *const *nam
     struct rebuild *rebuild = context;
 
     (void)err;
-    return feed_put(rebuild->feed, fd, path, names, count, FEED_READ, false);
+    return feed_put(rebuild->source_feed, fd, path, names, count, FEED_READ, false);
 }
 
 static void folder_failed(void *context, const char *path, const struct err *why)
@@ -117,7 +117,7 @@ static int put_all(void *context, struct feed *feed, struct err *err)
     char *objects = xasprintf("%s/objects", archive_path(rebuild->archive));
     int status;
 
-    rebuild->feed = feed;
+    rebuild->source_feed = feed;
     status = walk_tree(AT_FDCWD, objects, &walk, err);
     free(objects);
     if (status == 0 && rebuild->first_failure)

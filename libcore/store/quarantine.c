@@ -17,6 +17,7 @@
 
 #define NAME_LIMIT 128
 #define WHY_LIMIT  4000
+#define HASH_BLOCK 65536
 
 /* Letters, digits, dots, dashes; nothing that a shell, a terminal or another system stumbles over. */
 static void safe_name(const char *name, struct buf *out)
@@ -74,6 +75,34 @@ static bool same_files(struct store *store, const char *one, const char *other)
     if (b >= 0)
         close(b);
     return same;
+}
+
+/* Names the content: the same object again gets the same name. */
+static uint64_t content_hash(struct store *store, const char *path)
+{
+    uint64_t hash = 14695981039346656037u;
+    int fd = openat(store->fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    unsigned char *block = xmalloc(HASH_BLOCK);
+    ssize_t n;
+
+    while (fd >= 0 && (n = read_all(fd, block, HASH_BLOCK)) > 0)
+        for (ssize_t i = 0; i < n; i++)
+            hash = (hash ^ block[i]) * 1099511628211u;
+    if (fd >= 0)
+        close(fd);
+    free(block);
+    return hash;
+}
+
+/* The plain name; with what tells its content; then any. */
+static char *make_name(struct store *store, const char *safe, const char *from, int tries)
+{
+    uint64_t number;
+
+    if (tries == 0)
+        return xasprintf(QUARANTINE_FOLDER "/%s", safe);
+    number = tries == 1 ? content_hash(store, from) : store_random();
+    return xasprintf(QUARANTINE_FOLDER "/%s-%016llx", safe, (unsigned long long)number);
 }
 
 static int copy_file(struct store *store, const char *from, const char *to)
@@ -140,11 +169,9 @@ static int put(struct store *store, const char *from, bool keep, const char *nam
     write_why(why, &text);
     for (int tries = 0; tries < 64 && status == 0; tries++) {
         free(to);
-        to = tries == 0
-                 ? xasprintf(QUARANTINE_FOLDER "/%s", safe.data)
-                 : xasprintf(QUARANTINE_FOLDER "/%s-%08x", safe.data, (unsigned)store_random());
+        to = make_name(store, safe.data, from, tries);
         status = put_under(store, from, keep, to, &text, err);
-        if (status == 0 && tries == 0 && same_files(store, from, to)) {
+        if (status == 0 && tries < 2 && same_files(store, from, to)) {
             status = keep || unlinkat(store->fd, from, 0) == 0 ? 1 : err_sys(err, "%s", from);
             break;
         }

@@ -93,8 +93,8 @@ int store_settle(struct store *store, const char *path, struct err *err);
 
 /* Moves the incoming file (or with store_quarantine_path a file below the root) into quarantine/ under a
  * unique name that starts with `name` (made safe), with the reason in NAME.why, both durable. The first
- * line of `why` is the reason, further ones say more; the time is added. When quarantine/NAME holds the
- * same bytes already, nothing is added: a sender that tries for ever fills no disk. The path below the
+ * line of `why` is the reason, further ones say more; the time is added. When quarantine/ holds the same
+ * bytes under that name already, nothing is added: a sender that tries for ever fills no disk. The path below the
  * root is appended to `where` when not NULL. */
 int store_quarantine(struct store *store, struct incoming *incoming, const char *name,
                      const char *why, struct buf *where, struct err *err);

@@ -10,14 +10,13 @@ check 'the files are indexed' pacs-index -q -A "$A" --import "$DATA/pydicom/test
 PACS_ARCHIVE=$A
 export PACS_ARCHIVE
 tab=$(printf '\t')
-study=1.3.6.1.4.1.5962.1.1.0.0.0.1196533885.18148.0
 series=$(pacs-find -L series -k '' PatientID=77654033 Modality=CT --limit 1)
 check_like 'there is a CT series' 'echo "$series"' '^[0-9.]+$'
 
 # ---- columns ----
 # What dcmdump says of a series' files, value by value.
 : >want
-for file in $(pacs-find -L instance -k Path "$series" | cut -f2 | sed "s|^objects|$A/objects|"); do
+for file in $(pacs-find -L instance -k Path "$series" | cut -f2); do
     values "$file" 0008,0018 0018,1210 0018,1151 0020,0013 | paste -s - >>want
 done
 sort -o want want
@@ -33,6 +32,12 @@ check_same 'without columns there is the reference alone' \
 check_same 'the usual columns of a patient' \
     'pacs-find -L patient PatientID=77654033 | tr "\t" "|"' \
     'patient:77654033|77654033|Doe^Archibald|||2|'"$(pacs-find -L instance PatientID=77654033 | wc -l)"
+check_same 'Path is that of the file, wherever one is' \
+    'cd / && pacs-find -L instance -k Path | cut -f2 | sort | diff - "$T/want"' \
+    "$(find "$A/objects" -type f | sort >want)"
+check_same 'and matches as it is shown' \
+    'pacs-find -L instance -k Path "Path=$A/objects/2003/*" | wc -l' \
+    "$(find "$A/objects/2003" -type f | wc -l)"
 check_fails 'an unknown column' 2 pacs-find -k PatientNane
 check_like 'is told with the nearest' 'cat "$LAST"' '-k: PatientNane.*PatientName'
 check_fails 'a sequence is no column' 2 pacs-find -k RequestAttributesSequence

@@ -13,6 +13,7 @@ export PACS_ARCHIVE
 study=$(pacs-find -k '' PatientID=98890234 StudyDate=20030505 StudyDescription=Carotids)
 folder=$(find "$A/objects" -type d -name "$study")
 series=$(find "$folder" -mindepth 1 -maxdepth 1 -type d | sort | head -n 1 | sed 's|.*/||')
+# shellcheck disable=SC2034 # the scripts of the checks use it
 instance=$(find "$folder/$series" -name '*.dcm' | sort | head -n 1 | sed 's|.*/||; s/\.dcm$//')
 check 'a study of more than one series' test "$(find "$folder" -mindepth 1 -type d | wc -l)" -gt 1
 

@@ -151,12 +151,15 @@ static void record_of(int number, struct index_record *record)
     }
 }
 
+static const char *archive; /* its folder */
+
 static struct index *index_of_all(const char *root)
 {
     struct index *index = open_index(root, INDEX_WRITE);
     struct index_record record;
     int next[4] = {0};
 
+    archive = root;
     for (enum query_level level = LEVEL_PATIENT; level <= LEVEL_INSTANCE; level++)
         for (int i = 0; i < count[level]; i++)
             make_entity(level, i);
@@ -249,7 +252,8 @@ static void computed_value(tag_t tag, enum query_level level, int number, struct
         buf_adds(out, instance[number].calling ? instance[number].calling : "");
         break;
     case TAG_PATH:
-        buf_adds(out, instance[number].path);
+        buf_addf(out, "%s%s%s", *instance[number].path == '/' ? "" : archive,
+                 *instance[number].path == '/' ? "" : "/", instance[number].path);
         break;
     default:
         for (int i = 0; i < INSTANCES; i++)
