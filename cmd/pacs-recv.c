@@ -104,16 +104,21 @@ int main(int argc, char **argv)
         archive_open(o.archive, o.check ? ARCHIVE_WRITE : ARCHIVE_CREATE, &err);
     if (!archive || recv_config_load(&config, archive_config(archive), &err) < 0)
         die(2, &err);
+    struct peers *peers = peers_load(archive_config(archive), archive_path(archive), &err);
+    if (!peers)
+        die(2, &err);
     apply(&config, &o);
     if (!o.check && receiver_run(
                         &(struct receiver_options){
                             .archive = archive,
                             .config = &config,
+                            .peers = peers,
                             .port_file = o.port_file,
                             .out = STDOUT_FILENO,
                         },
                         &err) < 0)
         die(2, &err);
+    peers_free(peers);
     recv_config_free(&config);
     archive_close(archive);
     return 0;

@@ -89,12 +89,12 @@ static int refuse_foreign(int folder, const char *path, struct err *err)
 /* A section with a spelling mistake would be silent otherwise: each reader looks only at its own. */
 static int check_sections(const struct config *config, struct err *err)
 {
-    static const char *const known[] = {"recv", "store"};
+    static const char *const known[] = {"recv", "store", "tls"};
     size_t count;
     const struct config_entry *entries = config_entries(config, &count);
 
     for (size_t i = 0; i < count; i++) {
-        bool found = false;
+        bool found = strncmp(entries[i].section, "peer ", 5) == 0;
 
         for (size_t k = 0; k < sizeof known / sizeof known[0]; k++)
             found = found || strcmp(entries[i].section, known[k]) == 0;

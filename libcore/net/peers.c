@@ -146,8 +146,7 @@ struct peers *peers_load(struct config *config, const char *root, struct err *er
     const struct config_entry *entries = config_entries(config, &count);
 
     peers->aet = xstrdup(aet && aet_valid(aet) ? aet : "PACS");
-    if (settings_check_sections(config, err) < 0 ||
-        settings_load(tls_settings, COUNT(tls_settings), &peers->tls, config, "tls", err) < 0)
+    if (settings_load(tls_settings, COUNT(tls_settings), &peers->tls, config, "tls", err) < 0)
         goto failed;
     below(&peers->tls.certificate, root);
     below(&peers->tls.key, root);

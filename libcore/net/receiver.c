@@ -116,6 +116,7 @@ static int serve(void *context, int fd, const char *peer, const char *over)
                                  .config = config,
                                  .archive = receiver->options->archive,
                                  .report = receiver->report,
+                                 .peers = receiver->options->peers,
                                  .peer = peer,
                                  .stop = &listener_stop_flag,
                              });

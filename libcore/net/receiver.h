@@ -6,11 +6,13 @@
 
 #include "base/err.h"
 #include "index/archive.h"
+#include "net/peers.h"
 #include "net/recv_config.h"
 
 struct receiver_options {
     struct archive *archive; /* its index is closed */
     const struct recv_config *config;
+    struct peers *peers;
     const char *port_file; /* the port goes there once we listen; or NULL */
     int out;               /* where the lines of stored objects go */
 };

@@ -43,8 +43,6 @@ int recv_config_set(struct recv_config *config, const char *name, const char *va
 int recv_config_load(struct recv_config *config, struct config *file, struct err *err)
 {
     memset(config, 0, sizeof *config);
-    if (settings_check_sections(file, err) < 0)
-        return -1;
     return settings_load(settings, COUNT(settings), config, file, "recv", err);
 }
 

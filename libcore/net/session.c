@@ -12,6 +12,7 @@
 #include "net/dimse.h"
 #include "net/pdu.h"
 #include "net/query_scp.h"
+#include "net/retrieve_scp.h"
 #include "net/storage_scp.h"
 
 /* Larger gains nothing (LIMITS: 64 KB to 1 MB are within 10 %); two PDUs of what we announce. */
@@ -171,6 +172,22 @@ static enum ending after_service(struct session *session, const struct dialogue 
     return give_up(session, PDU_ABORT_USER, PDU_REASON_NONE, err->text);
 }
 
+static int retrieve(struct session *session, struct dialogue *dialogue,
+                    const struct message *message, struct err *err)
+{
+    struct retrieve_scp_options options = {
+        .archive = session->options->archive,
+        .calling_aet = dcm_calling_aet(session->association),
+        .peers = session->options->peers,
+        .stop = session->options->stop,
+        .peer = session->name,
+    };
+
+    return message->command->field == DIMSE_C_MOVE
+               ? retrieve_scp_move(dialogue, message, &options, err)
+               : retrieve_scp_get(dialogue, message, &options, err);
+}
+
 static enum ending query(struct session *session)
 {
     const struct session_options *options = session->options;
@@ -190,14 +207,20 @@ static enum ending query(struct session *session)
     int status;
 
     session->asking = false;
-    status = query_scp_find(&dialogue, &message,
-                            &(struct query_scp_options){
-                                .archive = options->archive,
-                                .aet = options->config->aet,
-                                .limit = (uint64_t)options->config->find_limit,
-                                .peer = session->name,
-                            },
-                            &err);
+    switch (message.command->field) {
+    case DIMSE_C_FIND:
+        status = query_scp_find(&dialogue, &message,
+                                &(struct query_scp_options){
+                                    .archive = options->archive,
+                                    .aet = options->config->aet,
+                                    .limit = (uint64_t)options->config->find_limit,
+                                    .peer = session->name,
+                                },
+                                &err);
+        break;
+    default:
+        status = retrieve(session, &dialogue, &message, &err);
+    }
     enum ending ending = after_service(session, &dialogue, status, &err);
     dialogue_free(&dialogue);
     return ending;

@@ -10,6 +10,7 @@
 
 #include "dcmtk/association.h"
 #include "index/archive.h"
+#include "net/peers.h"
 #include "net/recv_config.h"
 #include "net/report.h"
 
@@ -17,7 +18,8 @@ struct session_options {
     const struct recv_config *config;
     struct archive *archive;
     struct report *report;
-    const char *peer; /* address, for messages */
+    struct peers *peers; /* destinations of C-MOVE */
+    const char *peer;    /* address, for messages */
     /* Set by a signal that is blocked except while waiting for the peer. */
     const volatile sig_atomic_t *stop;
 };

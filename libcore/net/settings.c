@@ -11,10 +11,6 @@
 #include "base/mem.h"
 #include "dicom/uid.h"
 
-/* Sections that a pacs.conf may have; what stands in them is read by whom it concerns. */
-static const char *const sections[] = {"recv", "store", "tls"};
-#define PEER_SECTION "peer "
-
 /* ---- lists ---- */
 
 static void list_free(struct text_list *list)
@@ -181,27 +177,6 @@ void settings_free(const struct setting *table, size_t count, void *fields)
 }
 
 /* ---- the file ---- */
-
-int settings_check_sections(const struct config *file, struct err *err)
-{
-    size_t count;
-    const struct config_entry *entries = config_entries(file, &count);
-
-    for (size_t i = 0; i < count; i++) {
-        const char *section = entries[i].section;
-        bool known = strncmp(section, PEER_SECTION, strlen(PEER_SECTION)) == 0;
-
-        for (size_t j = 0; j < sizeof sections / sizeof *sections; j++)
-            known |= strcmp(section, sections[j]) == 0;
-        if (!known && !*section)
-            return err_set(err, ERR_INPUT, "%s:%d: %s stands before any [section]",
-                           config_path(file), entries[i].line, entries[i].name);
-        if (!known)
-            return err_set(err, ERR_INPUT, "%s:%d: there is no section [%s]", config_path(file),
-                           entries[i].line, section);
-    }
-    return 0;
-}
 
 int settings_load(const struct setting *table, size_t count, void *fields, struct config *file,
                   const char *section, struct err *err)

@@ -49,7 +49,4 @@ int settings_set(const struct setting *table, size_t count, void *fields, const 
                  const char *value, const char *origin, struct err *err);
 void settings_free(const struct setting *table, size_t count, void *fields);
 
-/* A section of this kind may stand in a pacs.conf at all; names the line of the first that may not. */
-int settings_check_sections(const struct config *file, struct err *err);
-
 #endif
