@@ -28,7 +28,7 @@ LIBS     := -lsqlite3 -larchive -lz -linih -ljansson -lcrypto -lpthread -lm
 DCMTK    := -ldcmtls -ldcmnet -ldcmdata -loflog -lofstd -lssl
 
 # Commands that need DCMTK are linked with it; all others stay clear of it and start in a millisecond.
-DCMTK_COMMANDS := pacs-recv
+DCMTK_COMMANDS := pacs-recv pacs-echo pacs-move
 
 COMMANDS := $(patsubst cmd/%.c,%,$(wildcard cmd/pacs-*.c))
 CORE_SRC := $(wildcard libcore/base/*.c libcore/dicom/*.c libcore/store/*.c libcore/index/*.c \

@@ -182,6 +182,14 @@ const char *peers_own_aet(const struct peers *peers)
     return peers->aet;
 }
 
+void peers_set_timeout(struct peers *peers, long long seconds)
+{
+    for (size_t i = 0; i < peers->count; i++)
+        peers->peer[i].timeout = seconds;
+    for (size_t i = 0; i < peers->given_count; i++)
+        peers->given[i].timeout = seconds;
+}
+
 const struct peer *peers_by_aet(const struct peers *peers, const char *aet)
 {
     for (size_t i = 0; i < peers->count; i++)

@@ -57,6 +57,8 @@ const struct peer *peers_find(struct peers *peers, const char *name, struct err 
 const struct peer *peers_by_aet(const struct peers *peers, const char *aet);
 /* Our AE title, where a peer has none of its own for us. */
 const char *peers_own_aet(const struct peers *peers);
+/* Of all of them: what the command line says wins. */
+void peers_set_timeout(struct peers *peers, long long seconds);
 const struct tls_config *peers_tls(const struct peers *peers);
 
 #endif
