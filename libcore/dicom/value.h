@@ -23,8 +23,8 @@ bool value_has_charset(vr_t vr);
 void value_to_text(vr_t vr, bool big_endian, const char *bytes, size_t size, const char *specific,
                    size_t specific_size, struct buf *out);
 
-/* Appends the little endian encoding of numbers given as such text; what is no number, or out of the
- * VR's range, is left out. */
+/* Appends the little endian encoding of numbers given as such text, with spaces around them or not; what is
+ * no number, or out of the VR's range, is left out. Nothing for VRs that are written as characters. */
 void value_from_text(vr_t vr, const char *text, struct buf *out);
 
 #endif
