@@ -231,6 +231,11 @@ bool value_is_text(vr_t vr)
     return (shape_of(vr) & SHAPE_KIND) == SHAPE_TEXT;
 }
 
+bool value_is_number(vr_t vr)
+{
+    return (shape_of(vr) & SHAPE_KIND) == SHAPE_NUMBER;
+}
+
 bool value_has_charset(vr_t vr)
 {
     return vr == VR_LO || vr == VR_LT || vr == VR_PN || vr == VR_SH || vr == VR_ST || vr == VR_UC ||

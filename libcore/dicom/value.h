@@ -13,7 +13,9 @@
 /* Values of this VR are written as characters (everything but numbers in binary, bulk data and
  * sequences). */
 bool value_is_text(vr_t vr);
-/* Of those, the ones that Specific Character Set applies to: LO LT PN SH ST UC UT. */
+/* Values of this VR are numbers in binary: US SS UL SL UV SV FL FD AT. */
+bool value_is_number(vr_t vr);
+/* Of the texts, those that Specific Character Set applies to: LO LT PN SH ST UC UT. */
 bool value_has_charset(vr_t vr);
 
 /* Appends a value as UTF-8 text: padding removed; binary numbers (US SS UL SL UV SV FL FD AT) in decimal
