@@ -114,7 +114,7 @@ check_same 'a key below the level is not matched' 'answer SeriesDescription $stu
 check_like 'which is said too' 'cat find.log' 'Response 1 \(Pending: WarningUnsupportedOptionalKeys\)'
 find_by $study -k StudyInstanceUID="$S" -k PatientName
 check_like 'else all is well' 'cat find.log' 'Response 1 \(Pending\)'
-check_same 'a sequence comes back empty' 'find_by $study -k StudyInstanceUID=$S -k "ReferencedStudySequence[0].ReferencedSOPInstanceUID=1.2"; dcmdump -q +P ReferencedStudySequence rsp/*.dcm | head -n 1 | cut -c1-25' \
+check_same 'a sequence comes back empty' 'find_by $study -k StudyInstanceUID=$S -k "ReferencedStudySequence[0].ReferencedSOPInstanceUID=1.2"; dcmdump -q +P ReferencedStudySequence rsp/*.dcm | head -n 1 | cut -c1-26' \
     '(0008,1110) SQ (Sequence w'
 
 # Of an image everything that its header holds.

@@ -11,6 +11,6 @@ check 'they are stored' pacs-index -q --import -A "$A" made
 start_recv
 check_like '500 queries' 'python3 "$SRC/tests/tools/finddiff.py" ask "$PORT" "$A" 2024 500 | tee answers' '^500 queries, 0 differences, [0-9]+ with matches$'
 note "$(tail -n 1 answers)"
-check_same 'many of them find something' "sed -n 's/^500 queries.* \([0-9]*\) with matches/\1/p' answers | awk '{ print \$1 >= 250 }'" 1
+check_same 'many of them find something' "sed -n 's/^500 queries.* \([0-9]*\) with matches/\1/p' answers | awk '{ print (\$1 >= 250) }'" 1
 stop_recv
 done_testing

@@ -556,13 +556,18 @@ static void test_put(void **state)
 static void test_encoding(void **state)
 {
     /* By hand from PS3.5 7.1: odd texts get a space, UIDs a NUL, sequences defined lengths. */
-    static const char wanted[] = "\x08\0\x16\0UI\x04\0" "1.2\0"
+    static const char wanted[] = "\x08\0\x16\0UI\x04\0"
+                                 "1.2\0"
                                  "\x08\0\x40\x11SQ\0\0\x1a\0\0\0"
-                                 "\xfe\xff\0\xe0\x0a\0\0\0" "\x10\0\x20\0LO\x02\0" "7 "
+                                 "\xfe\xff\0\xe0\x0a\0\0\0"
+                                 "\x10\0\x20\0LO\x02\0"
+                                 "7 "
                                  "\xfe\xff\0\xe0\0\0\0\0"
-                                 "\x10\0\x10\0PN\x04\0" "Doe "
+                                 "\x10\0\x10\0PN\x04\0"
+                                 "Doe "
                                  "\x28\0\x10\0US\x02\0\0\x02"
-                                 "\x40\0\x60\xa1UT\0\0\x02\0\0\0" "x ";
+                                 "\x40\0\x60\xa1UT\0\0\x02\0\0\0"
+                                 "x ";
     struct dataset *dataset = dataset_new();
     struct buf out = {0};
 
@@ -622,7 +627,8 @@ static void fill(struct dataset *dataset, unsigned *seed, int depth)
                                  TAG(0x0008, 0x1030),
                                  TAG(0x0018, 0x9073),
                                  TAG(0x0020, 0x4000)};
-    static const char *const values[] = {"Doe^John", "7", "1.2.3", "65535", "CT", "", "-1.5", "a\\b"};
+    static const char *const values[] = {"Doe^John", "7", "1.2.3", "65535",
+                                         "CT",       "",  "-1.5",  "a\\b"};
 
     for (unsigned n = rand_r(seed) % 8; n > 0; n--)
         dataset_put(dataset, tags[rand_r(seed) % 8], values[rand_r(seed) % 8]);
