@@ -138,6 +138,10 @@ static void lengths_beyond_the_end(void **state)
             head(&file, EXPLICIT, TAG(0x0029, 0x1000), VR_OB, lengths[i]);
             check_result(&file, SCAN_OK, NULL); /* behind the last wanted tag */
         }
+    /* beyond the last wanted tag, but nothing came before it: that is no regular end */
+    start_file(&file, UID_EXPLICIT_LE);
+    head(&file, EXPLICIT, TAG(0x0029, 0x1000), VR_OB, 1000);
+    check_result(&file, SCAN_ERROR, "a value goes on behind the end");
     /* in the meta header */
     file.length = 0;
     preamble(&file);
