@@ -84,8 +84,8 @@ static void interrupt(int number)
     interrupted = number;
 }
 
-/* The second time, a signal ends the process at once. A pipe that closes is an error like any other
- * until the files are removed. */
+/* The second time, a signal ends the process at once. A pipe that closes, or a file that gets larger
+ * than ulimit(1) allows, is an error like any other: what is not whole has to be removed. */
 static void catch_signals(void)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
@@ -95,6 +95,7 @@ static void catch_signals(void)
         if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) /* nohup */
             sigaction(signals[i], &action, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     sink_interrupted = &interrupted;
 }
 

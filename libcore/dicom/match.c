@@ -295,7 +295,7 @@ static bool test_one(const struct match *match, const char *text, size_t length)
 
 static bool test_all(const struct match *match, const char *text, size_t length)
 {
-    const char *end = text + length;
+    const char *end;
 
     if (match->kind == MATCH_UNIVERSAL)
         return true;
@@ -305,6 +305,7 @@ static bool test_all(const struct match *match, const char *text, size_t length)
         return false;
     if (!match->several)
         return test_one(match, text, length);
+    end = text + length;
     for (;;) {
         const char *stop = memchr(text, '\\', (size_t)(end - text));
 

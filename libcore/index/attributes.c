@@ -54,8 +54,8 @@ static const struct computed_info computed[] = {
      {NULL, NULL, NULL, "(SELECT text FROM term WHERE id = i.calling)"}},
     {TAG_PATH, VR_UC, LEVEL_INSTANCE, false,
      {NULL, NULL, NULL,
-      "CASE WHEN i.path IS NULL THEN s.folder || '/' || r.uid || '/' || i.uid || '.dcm'"
-      " ELSE (SELECT path FROM folder WHERE id = i.folder) || '/' || i.path END"}},
+      "pacs_path(CASE WHEN i.path IS NULL THEN s.folder || '/' || r.uid || '/' || i.uid || '.dcm'"
+      " ELSE rtrim((SELECT path FROM folder WHERE id = i.folder), '/') || '/' || i.path END)"}},
 };
 /* clang-format on */
 

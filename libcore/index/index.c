@@ -76,6 +76,7 @@ static void close_database(struct index *index)
     }
     sqlite3_close(index->db);
     index->db = NULL;
+    index->large = false;
     index->matching = false;
     if (index->writer)
         writer_forget(index->writer);
@@ -124,20 +125,24 @@ static int open_reader(struct index *index, const char *path, struct err *err)
 {
     char *log, *uri;
     struct stat status;
+    bool newer;
     int result;
 
     if (open_file(index, path, SQLITE_OPEN_READONLY, err) < 0)
         return -1;
-    if (pragma(index, "PRAGMA cache_size = -16384; SELECT 1 FROM sqlite_schema LIMIT 1", err) == 0)
+    if (pragma(index, "PRAGMA cache_size = -32768; SELECT 1 FROM sqlite_schema LIMIT 1", err) == 0)
         return 0;
     result = sqlite3_errcode(index->db);
-    log = file_name(index, "-wal");
-    if ((result != SQLITE_CANTOPEN && result != SQLITE_READONLY) ||
-        (stat(log, &status) == 0 && status.st_size > 0)) {
-        free(log);
+    if (result != SQLITE_CANTOPEN && result != SQLITE_READONLY)
         return -1;
-    }
+    log = file_name(index, "-wal");
+    newer = stat(log, &status) == 0 && status.st_size > 0;
     free(log);
+    if (newer)
+        return err_set(err, ERR_FAILED,
+                       "index.db: index.db-wal holds newer rows, and they cannot be read because "
+                       "index.db-shm beside it cannot be written: whoever can write there makes it "
+                       "readable with pacs-index --stats");
     close_database(index);
     uri = as_uri(path, "?immutable=1");
     result = open_file(index, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
@@ -162,6 +167,25 @@ static int check_version(struct index *index, int *version, struct err *err)
                    index->root);
 }
 
+/* Without an error SQLite leaves the mode as it was where shared memory does not work. */
+static int use_log(struct index *index, struct err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    const char *mode = NULL;
+    int status = -1;
+
+    if (sqlite3_prepare_v2(index->db, "PRAGMA journal_mode = WAL", -1, &statement, NULL) !=
+            SQLITE_OK ||
+        sqlite3_step(statement) != SQLITE_ROW)
+        index_failed(index, err);
+    else if (!(mode = (const char *)sqlite3_column_text(statement, 0)) || strcmp(mode, "wal") != 0)
+        err_set(err, ERR_FAILED, "index.db: this file system does not serve it: no shared memory");
+    else
+        status = 0;
+    sqlite3_finalize(statement);
+    return status;
+}
+
 /* A bulk index is thrown away when it fails: neither journal nor fsync until it is whole. */
 static int prepare_writer(struct index *index, int version, struct err *err)
 {
@@ -169,9 +193,9 @@ static int prepare_writer(struct index *index, int version, struct err *err)
         index->mode == INDEX_BULK
             ? "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536; "
               "PRAGMA locking_mode = EXCLUSIVE"
-            : "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536";
+            : "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -8192";
 
-    if (pragma(index, settings, err) < 0)
+    if ((index->mode == INDEX_WRITE && use_log(index, err) < 0) || pragma(index, settings, err) < 0)
         return -1;
     if (index->mode == INDEX_WRITE)
         sqlite3_wal_autocheckpoint(index->db, CHECKPOINT_PAGES);
@@ -210,7 +234,8 @@ static int open_for_reading(struct index *index, const char *path, struct err *e
     for (int tries = 0; tries < 100; tries++) {
         if (!remember_file(index, path)) {
             if (errno == ENOENT)
-                return err_set(err, ERR_NOTFOUND, "%s: no such file: nothing was indexed yet",
+                return err_set(err, ERR_NOTFOUND,
+                               "%s: no such file: pacs-index --rebuild makes it from the objects",
                                path);
             return err_sys(err, "%s", path);
         }
@@ -404,6 +429,7 @@ int index_begin(struct index *index, struct err *err)
         goto failed;
     index->in_transaction = true;
     index->failed = false;
+    index->added = 0;
     if (check_memory(index, err) < 0) {
         index_rollback(index);
         return -1;
@@ -413,6 +439,14 @@ failed:
     if (index->mode != INDEX_BULK)
         index_release(index);
     return -1;
+}
+
+int index_grow_cache(struct index *index, struct err *err)
+{
+    if (index->large)
+        return 0;
+    index->large = true;
+    return pragma(index, "PRAGMA cache_size = -65536", err);
 }
 
 int index_need_transaction(const struct index *index, struct err *err)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/text.h"
 
 struct query *query_new(enum query_level level)
 {
@@ -144,6 +145,19 @@ static void sql_group(sqlite3_context *context, int count, sqlite3_value **argum
                            match_group(match, text, (size_t)sqlite3_value_bytes(arguments[1])));
 }
 
+/* pacs_path(path): absolute, so that other programs can open it wherever they run. */
+static void sql_path(sqlite3_context *context, int count, sqlite3_value **arguments)
+{
+    const struct index *index = sqlite3_user_data(context);
+    const char *path = (const char *)sqlite3_value_text(arguments[0]);
+
+    (void)count;
+    if (path && *path != '/')
+        sqlite3_result_text(context, xasprintf("%s/%s", index->root, path), -1, free);
+    else
+        sqlite3_result_value(context, arguments[0]);
+}
+
 static int add_functions(struct index *index, struct err *err)
 {
     const int flags = SQLITE_UTF8 | SQLITE_DIRECTONLY | SQLITE_DETERMINISTIC;
@@ -155,6 +169,8 @@ static int add_functions(struct index *index, struct err *err)
     if (sqlite3_create_function(index->db, "pacs_match", 2, flags, NULL, sql_match, NULL, NULL) !=
             SQLITE_OK ||
         sqlite3_create_function(index->db, "pacs_group", 2, flags, NULL, sql_group, NULL, NULL) !=
+            SQLITE_OK ||
+        sqlite3_create_function(index->db, "pacs_path", 1, flags, index, sql_path, NULL, NULL) !=
             SQLITE_OK)
         return index_failed(index, err);
     index->matching = true;
@@ -252,11 +268,26 @@ static bool ends_with_caret(const char *text)
     return length && text[length - 1] == '^';
 }
 
+/* Can stand in a reference: no printer changes it, and its two parts are told apart. */
+static bool is_plain(const char *text)
+{
+    if (strstr(text, "^^^"))
+        return false;
+    while (*text) {
+        uint32_t code;
+
+        text += text_next(text, &code);
+        if (code == TEXT_INVALID || text_is_control(code))
+            return false;
+    }
+    return true;
+}
+
 /* What would be read otherwise, or breaks a line, is named by its row. */
 static bool needs_number(const char *id, const char *issuer)
 {
-    return !*id || *id == '#' || strstr(id, "^^^") || strpbrk(id, "\t\n\r") ||
-           (*issuer && (ends_with_caret(id) || strstr(issuer, "^^^") || strpbrk(issuer, "\t\n\r")));
+    return !*id || *id == '#' || !is_plain(id) || !is_plain(issuer) ||
+           (*issuer && ends_with_caret(id));
 }
 
 static void fill_reference(struct run *run)
@@ -392,8 +423,11 @@ static int64_t give_objects(struct index *index, sqlite3_stmt *statement, index_
             .size = (uint64_t)sqlite3_column_int64(statement, 6),
         };
 
+        if (!object.path || !object.study_uid || !object.series_uid || !object.sop_uid)
+            status = index_damaged(err);
+        else
+            status = each(context, &object, err);
         count++;
-        status = each(context, &object, err);
     }
     sqlite3_reset(statement);
     if (status)

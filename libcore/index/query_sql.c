@@ -12,7 +12,7 @@ static const char alias[] = "psri";
 
 const char object_path[] =
     "CASE WHEN i.path IS NULL THEN s.folder || '/' || r.uid || '/' || i.uid || '.dcm' ELSE "
-    "(SELECT path FROM folder WHERE id = i.folder) || '/' || i.path END";
+    "rtrim((SELECT path FROM folder WHERE id = i.folder), '/') || '/' || i.path END";
 
 void sql_free(struct sql *sql)
 {

@@ -67,13 +67,26 @@ static bool is_no_space(int result, int reason)
                                      (reason == ENOSPC || reason == EDQUOT || reason == EFBIG));
 }
 
+/* The errno behind a failure; that of the log is known to its file alone. */
+static int errno_of(sqlite3 *db)
+{
+    sqlite3_file *log = NULL;
+    int reason = sqlite3_system_errno(db);
+
+    if (!reason)
+        sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &reason);
+    if (!reason)
+        sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, (void *)&log);
+    if (log && log->pMethods)
+        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &reason);
+    return reason;
+}
+
 int database_failed(sqlite3 *db, struct err *err)
 {
-    int left = errno; /* SQLite passes it on from some calls only */
-    int result = sqlite3_errcode(db) & 0xff, reason = sqlite3_system_errno(db);
+    int result = sqlite3_errcode(db) & 0xff;
+    int reason = result == SQLITE_IOERR || result == SQLITE_CANTOPEN ? errno_of(db) : 0;
 
-    if (!reason && is_no_space(result, left))
-        reason = left;
     if (is_no_space(result, reason))
         return err_set(err, ERR_NOSPACE, "index.db: %s",
                        result == SQLITE_FULL ? "No space left on device" : strerror(reason));
@@ -83,6 +96,8 @@ int database_failed(sqlite3 *db, struct err *err)
         return err_set(err, ERR_BUSY, "index.db: %s", sqlite3_errmsg(db));
     case SQLITE_NOTADB:
         return err_set(err, ERR_INPUT, "index.db: %s", sqlite3_errmsg(db));
+    case SQLITE_READONLY:
+        return err_set(err, ERR_FAILED, "index.db: Permission denied");
     case SQLITE_CORRUPT:
         return err_set(err, ERR_FAILED, "index.db: %s: make it anew with pacs-index --rebuild",
                        sqlite3_errmsg(db));

@@ -3,12 +3,12 @@
  */
 #include "index/internal.h"
 
-#define OBJECTS(condition)                                                                      \
-    "SELECT CASE WHEN i.path IS NULL THEN s.folder || '/' || r.uid || '/' || i.uid || '.dcm' "  \
-    "ELSE f.path || '/' || i.path END, s.uid, r.uid, i.uid, c.text, t.text, i.size "            \
-    "FROM study AS s JOIN series AS r ON r.study = s.id JOIN instance AS i ON i.series = r.id " \
-    "LEFT JOIN term AS c ON c.id = i.class LEFT JOIN term AS t ON t.id = i.syntax "             \
-    "LEFT JOIN folder AS f ON f.id = i.folder WHERE " condition                                 \
+#define OBJECTS(condition)                                                                       \
+    "SELECT CASE WHEN i.path IS NULL THEN s.folder || '/' || r.uid || '/' || i.uid || '.dcm' "   \
+    "ELSE rtrim(f.path, '/') || '/' || i.path END, s.uid, r.uid, i.uid, c.text, t.text, i.size " \
+    "FROM study AS s JOIN series AS r ON r.study = s.id JOIN instance AS i ON i.series = r.id "  \
+    "LEFT JOIN term AS c ON c.id = i.class LEFT JOIN term AS t ON t.id = i.syntax "              \
+    "LEFT JOIN folder AS f ON f.id = i.folder WHERE " condition                                  \
     " ORDER BY s.date, s.time, s.id, r.number, r.id, i.number, i.id"
 
 /* Sparse files can be large enough that their sum is no integer: it ends at the largest one. total() is

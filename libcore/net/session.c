@@ -35,15 +35,18 @@ struct session {
 
 static bool told_to_stop(struct session *session)
 {
-    sigset_t pending;
-
-    /* Data that keep coming leave no wait in which the signal would get through. */
-    if (session->stop_deadline == 0 &&
-        (*session->options->stop ||
-         (sigpending(&pending) == 0 &&
-          (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1))))
+    if (session->stop_deadline == 0 && *session->options->stop)
         session->stop_deadline = monotonic_ms() + session->options->config->stop_timeout * 1000 + 1;
     return session->stop_deadline != 0;
+}
+
+/* A signal is let through while we wait for the peer; data that keep coming leave no wait. */
+static bool signal_waits(void)
+{
+    sigset_t pending;
+
+    return sigpending(&pending) == 0 &&
+           (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
 }
 
 static void send_abort(struct session *session, enum pdu_abort_source source,
@@ -176,7 +179,7 @@ static enum ending lost(struct session *session, const char *how)
 /* After an answer: the next object waits for the next receiver. */
 static enum ending go_on(struct session *session, enum ending ending)
 {
-    if (ending == GOES_ON && told_to_stop(session))
+    if (ending == GOES_ON && (told_to_stop(session) || signal_waits()))
         return give_up(session, PDU_ABORT_USER, PDU_REASON_NONE, "the receiver stops");
     return ending;
 }

@@ -36,7 +36,7 @@ note "$killed workers killed"
 check_same 'workers were killed in most rounds' "[ $killed -ge $((wanted / 2)) ] && echo yes" yes
 check_same 'the listener lived through all of them' 'echo $same' "$wanted"
 check 'and answers' rawscu --echo 1 localhost "$PORT"
-check 'no worker is left' wait_for 10 test -z "$(workers)"
+check 'no worker is left' wait_for 10 no_workers
 stop_recv
 check_same 'it stops with status 0' 'echo $RECV_STATUS' 0
 check 'and starts again' restart

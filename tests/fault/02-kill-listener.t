@@ -12,7 +12,7 @@ while [ $round -lt "$wanted" ]; do
     round=$((round + 1))
     restart || break
     started=$((started + 1))
-    left=$((left + $(find "$A/incoming" -type f | wc -l)))
+    left=$((left + $(find "$A/incoming" -type f -links 1 | wc -l)))
     parallel=$((round % 2 ? 1 : 4))
     sender --seed "$((SEED + round))" --parallel $parallel --repeat 400 >sender.log 2>&1 &
     pid=$!

@@ -22,7 +22,7 @@ while [ $round -lt "$wanted" ]; do
     check_like 'with a reason that a person can read' 'grep "	a700	" lines' '	a700	[0-9]+	.*[Nn]o space'
     check_same 'the disk is full' 'free=$(df --output=avail -k "$DISK" | tail -n 1); [ "$free" -lt 1024 ] && echo full' full
     check_same 'the receiver lives' 'kill -0 $RECV_PID && echo yes' yes
-    check 'no worker is left' wait_for 10 test -z "$(workers)"
+    check 'no worker is left' wait_for 10 no_workers
     rm "$DISK/filler"
     check 'room again: all that failed is sent again and succeeds' \
         rawscu -q --seed "$((SEED + round))" --repeat 200 --study-size 25 --acks acks --tries tries \

@@ -45,6 +45,7 @@ static const char *const names[] = {"Doe^John",
                                     "Do%^J_n",
                                     "ΩΜΕΓΑ^Α",
                                     "A^B\\C^D",
+                                    "^^",
                                     NULL};
 static const char *const dates[] = {"20240101", "20240102", "20240115", "20240131", "20231231",
                                     "19700101", "2024",     "rubbish",  "20241399", NULL};
@@ -150,12 +151,15 @@ static void record_of(int number, struct index_record *record)
     }
 }
 
+static const char *archive; /* its folder */
+
 static struct index *index_of_all(const char *root)
 {
     struct index *index = open_index(root, INDEX_WRITE);
     struct index_record record;
     int next[4] = {0};
 
+    archive = root;
     for (enum query_level level = LEVEL_PATIENT; level <= LEVEL_INSTANCE; level++)
         for (int i = 0; i < count[level]; i++)
             make_entity(level, i);
@@ -248,7 +252,8 @@ static void computed_value(tag_t tag, enum query_level level, int number, struct
         buf_adds(out, instance[number].calling ? instance[number].calling : "");
         break;
     case TAG_PATH:
-        buf_adds(out, instance[number].path);
+        buf_addf(out, "%s%s%s", *instance[number].path == '/' ? "" : archive,
+                 *instance[number].path == '/' ? "" : "/", instance[number].path);
         break;
     default:
         for (int i = 0; i < INSTANCES; i++)
@@ -295,6 +300,7 @@ struct asked {
     int named[3]; /* level * 1000 + number; -1: nothing */
 };
 
+static const char *const odd_values[] = {"", "\"\"", "*=*", "=*", "**?"};
 static const char *const computed_names[] = {"NumberOfPatientRelatedStudies",
                                              "NumberOfPatientRelatedSeries",
                                              "NumberOfPatientRelatedInstances",
@@ -384,7 +390,7 @@ static void random_expression(char out[512], tag_t tag, enum query_level level)
         strcat(text, rand() % 2 ? "-" : "..");
         break;
     case 6:
-        strcpy(text, rand() % 2 ? "" : "\"\"");
+        strcpy(text, PICK(odd_values));
         break;
     case 7:
         flip_case(text);
