@@ -37,6 +37,7 @@ wrong 'an unknown name' '2: .*max-pdus' '[recv]' 'max-pdus = 16384'
 wrong 'an unknown section' '1|2: .*\[recieve\]' '[recieve]' 'port = 104'
 wrong 'neither' '2: ' '[recv]' 'port'
 wrong 'an earlier line of a name is checked as well' '2: port' '[recv]' 'port = x' 'port = 0'
+wrong 'what is read elsewhere is checked as well' '2: duplicate = maybe: ' '[store]' 'duplicate = maybe'
 check_fails '--check finds it too' 2 pacs-recv -A "$A" --check
 conf '[recv]' 'port = 0'
 check_fails 'an option is checked by the same rules' 2 pacs-recv -A "$A" --max-pdu 1
