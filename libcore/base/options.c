@@ -182,7 +182,7 @@ static int parse_long(const struct options_usage *usage, void *fields, const cha
     if (strcmp(text, "completion-words") == 0)
         print_words(usage);
     if (strcmp(text, "version") == 0) {
-        printf("%s (pacsutils) %s\n", log_program(), PACS_VERSION);
+        printf("%s %s (pacsutils)\n", log_program(), PACS_VERSION);
         exit(fflush(stdout) == 0 ? 0 : 2);
     }
     entry = find_long(usage, text, length);
