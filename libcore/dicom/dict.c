@@ -232,6 +232,8 @@ int dict_parse(const char *text, tag_t *tag, struct err *err)
     }
     if (parse_tag(text, tag))
         return 0;
+    if (!err) /* nobody reads suggestions, which take a while */
+        return -1;
     suggest(text, &near);
     err_set(err, ERR_INPUT, "%.200s: no such keyword%s", text, buf_text(&near));
     buf_free(&near);

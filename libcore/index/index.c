@@ -76,6 +76,7 @@ static void close_database(struct index *index)
     }
     sqlite3_close(index->db);
     index->db = NULL;
+    index->large = false;
     index->matching = false;
     if (index->writer)
         writer_forget(index->writer);
@@ -129,7 +130,7 @@ static int open_reader(struct index *index, const char *path, struct err *err)
 
     if (open_file(index, path, SQLITE_OPEN_READONLY, err) < 0)
         return -1;
-    if (pragma(index, "PRAGMA cache_size = -16384; SELECT 1 FROM sqlite_schema LIMIT 1", err) == 0)
+    if (pragma(index, "PRAGMA cache_size = -32768; SELECT 1 FROM sqlite_schema LIMIT 1", err) == 0)
         return 0;
     result = sqlite3_errcode(index->db);
     if (result != SQLITE_CANTOPEN && result != SQLITE_READONLY)
@@ -192,7 +193,7 @@ static int prepare_writer(struct index *index, int version, struct err *err)
         index->mode == INDEX_BULK
             ? "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536; "
               "PRAGMA locking_mode = EXCLUSIVE"
-            : "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536";
+            : "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -8192";
 
     if ((index->mode == INDEX_WRITE && use_log(index, err) < 0) || pragma(index, settings, err) < 0)
         return -1;
@@ -428,6 +429,7 @@ int index_begin(struct index *index, struct err *err)
         goto failed;
     index->in_transaction = true;
     index->failed = false;
+    index->added = 0;
     if (check_memory(index, err) < 0) {
         index_rollback(index);
         return -1;
@@ -437,6 +439,14 @@ failed:
     if (index->mode != INDEX_BULK)
         index_release(index);
     return -1;
+}
+
+int index_grow_cache(struct index *index, struct err *err)
+{
+    if (index->large)
+        return 0;
+    index->large = true;
+    return pragma(index, "PRAGMA cache_size = -65536", err);
 }
 
 int index_need_transaction(const struct index *index, struct err *err)

@@ -75,11 +75,13 @@ struct index {
     int holds;
     int lock_ms; /* INDEX_LOCK_MS; less in tests */
     bool in_transaction;
-    bool durable;  /* synchronous = FULL */
-    bool failed;   /* something in this transaction has: it can only be rolled back */
-    bool broken;   /* a bulk index without a journal cannot go back */
-    bool finished; /* a bulk index that has its secondary indexes */
-    bool renamed;  /* a bulk index that has taken its place */
+    bool durable;   /* synchronous = FULL */
+    unsigned added; /* rows in this transaction */
+    bool large;     /* the cache is that of a bulk load */
+    bool failed;    /* something in this transaction has: it can only be rolled back */
+    bool broken;    /* a bulk index without a journal cannot go back */
+    bool finished;  /* a bulk index that has its secondary indexes */
+    bool renamed;   /* a bulk index that has taken its place */
     sqlite3_stmt *statement[SQL_COUNT];
     struct writer *writer;
     struct buf path, folder, text[6]; /* what look-ups hand out */
@@ -95,6 +97,8 @@ int index_failed(struct index *index, struct err *err);
 int index_damaged(struct err *err);
 /* Runs a statement that gives no rows, and resets it. */
 int index_step(struct index *index, sqlite3_stmt *statement, struct err *err);
+/* A transaction of many rows: more memory for the cache from now on. */
+int index_grow_cache(struct index *index, struct err *err);
 int index_need_transaction(const struct index *index, struct err *err);
 /* The SQL text of a statement, into `sql`. */
 void statement_text(enum statement which, struct buf *sql);

@@ -10,6 +10,7 @@
 
 #define BUCKETS        4096 /* power of two */
 #define REMEMBER_MAX   8192 /* studies and series together, then all is written and forgotten */
+#define MANY_ROWS      500 /* of one transaction: a load, not a receiver with its own memory limit */
 #define MODALITIES_MAX 1024 /* characters of the list in a study's row: hostile studies end here */
 #define CLASSES_MAX    16384
 
@@ -702,6 +703,8 @@ enum index_added index_add(struct index *index, const struct index_record *recor
     count_object(index->writer, series, record);
     list_add(&study->study->classes, record->value[ATTRIBUTE_SOP_CLASS_UID], CLASSES_MAX);
     compare_patient(index->writer, study, record);
+    if (++index->added == MANY_ROWS && index_grow_cache(index, err) < 0)
+        goto out;
     added = INDEX_ADDED;
 out:
     buf_free(&stored);
