@@ -119,6 +119,8 @@ if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=256k none small 2>/dev/null; the
 else
     skip 'a disk that is full' 'needs to be root and to mount a tmpfs'
 fi
+check_fails 'a stdout that is closed' 2 sh -c "pacs-export -o - $study >&-"
+check_fails 'a stdin that is closed' 2 sh -c 'pacs-export -o closed.zip <&-'
 check_fails 'stdout on a full disk' 2 sh -c 'pacs-find | pacs-export -o - >/dev/full'
 
 # ---- signals and readers that leave ----
