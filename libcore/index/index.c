@@ -130,7 +130,7 @@ static int open_reader(struct index *index, const char *path, struct err *err)
 
     if (open_file(index, path, SQLITE_OPEN_READONLY, err) < 0)
         return -1;
-    if (pragma(index, "PRAGMA cache_size = -16384; SELECT 1 FROM sqlite_schema LIMIT 1", err) == 0)
+    if (pragma(index, "PRAGMA cache_size = -32768; SELECT 1 FROM sqlite_schema LIMIT 1", err) == 0)
         return 0;
     result = sqlite3_errcode(index->db);
     if (result != SQLITE_CANTOPEN && result != SQLITE_READONLY)
