@@ -192,9 +192,11 @@ static int finish(struct work *work, int status, const struct err *err)
         log_error("%s", work->print_err.text);
         status = -1;
     }
-    if (work->counts.broken || work->counts.failed || work->counts.conflicts || work->unreadable)
-        status = -1;
-    return status < 0 ? 1 : 0;
+    if (status < 0)
+        return 2;
+    return work->counts.broken || work->counts.failed || work->counts.conflicts || work->unreadable
+               ? 1
+               : 0;
 }
 
 /* ---- the four kinds of work ---- */

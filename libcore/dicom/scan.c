@@ -11,7 +11,7 @@
 #include "dicom/scan_internal.h"
 
 #define PREAMBLE      128
-#define LOOK_SIZE     1024 /* bytes to judge an encoding by */
+#define LOOK_SIZE     64 /* bytes to judge an encoding by, at least */
 #define TAG_CHARSET   TAG(0x0008, 0x0005)
 #define BARE_ELEMENTS 2 /* that many must make sense at the start of a bare data set */
 
@@ -98,13 +98,15 @@ static void set_syntax(struct scan_info *info, const char *uid)
         memcpy(info->transfer_syntax, uid, length + 1);
 }
 
-/* As much as can be looked at without reading more than the window: LOOK_SIZE bytes, or all. */
+/* What is there to judge by, without reading once more for it. */
 static const unsigned char *look(struct scanner *scanner, size_t *length)
 {
-    const unsigned char *p = source_need(scanner, LOOK_SIZE);
+    struct source *source = &scanner->source;
 
-    *length = source_left(&scanner->source);
-    return p ? p : scanner->source.window + scanner->source.at;
+    if (source_left(source) < LOOK_SIZE)
+        source_need(scanner, LOOK_SIZE);
+    *length = source_left(source);
+    return source->window + source->at;
 }
 
 /* Plain bytes are told from deflated ones with certainty: a known tag, a VR and a length. */

@@ -325,10 +325,14 @@ int walk_meta(struct scanner *scanner)
     bool first = true;
 
     for (;;) {
-        const unsigned char *p = source_need(scanner, 8);
+        const unsigned char *p;
         struct slot *slot;
         bool known;
 
+        if (source_position(source) == end &&
+            transfer_syntax_of(scanner->info.transfer_syntax, &known).deflated)
+            return 0;
+        p = source_need(scanner, 8);
         if (!p && !source->error && !source->beyond && source_left(source) == 0)
             return 0;
         if (!p)
@@ -336,9 +340,6 @@ int walk_meta(struct scanner *scanner)
         if (first)
             encoding = meta_encoding(p);
         if (TAG_GROUP(get_tag(p, encoding.big_endian)) != 2)
-            return 0;
-        if (source_position(source) == end &&
-            transfer_syntax_of(scanner->info.transfer_syntax, &known).deflated)
             return 0;
         if (!read_header(scanner, encoding, &element) || element.length == UNDEFINED)
             return walk_broken(scanner, "the meta header");

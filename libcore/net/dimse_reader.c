@@ -250,6 +250,13 @@ static enum dimse_event end_pdv(struct dimse_reader *reader, struct err *err)
         return DIMSE_MORE;
     if (reader->pdv_control & PDV_COMMAND)
         return end_command(reader, err);
+    /* Who asks us to store waits for the answer: bytes behind the object are none of another message, and
+     * so the end that was marked is none either. */
+    if (reader->pdu_left > 0 && reader->command.field == DIMSE_C_STORE) {
+        err_set(err, ERR_INPUT, "%u bytes behind the last fragment of an object",
+                (unsigned)reader->pdu_left);
+        return broken(reader, PDU_REASON_UNEXPECTED_PARAMETER);
+    }
     reader->in_data = false;
     return DIMSE_DATA_END;
 }

@@ -36,8 +36,7 @@ struct session {
 static bool told_to_stop(struct session *session)
 {
     if (session->stop_deadline == 0 && *session->options->stop)
-        session->stop_deadline =
-            monotonic_ms() + session->options->config->stop_timeout * 1000 + 1;
+        session->stop_deadline = monotonic_ms() + session->options->config->stop_timeout * 1000 + 1;
     return session->stop_deadline != 0;
 }
 

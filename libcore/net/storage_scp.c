@@ -125,16 +125,30 @@ static enum ingest_result take_in(struct storage *storage, const struct dimse_co
     return ingest_object(storage->ingest, incoming, &options, &storage->report, &storage->err);
 }
 
+/* `why` goes to the sender, in 64 characters at most; `detail` into the log, or is NULL. */
 static uint16_t refuse(struct storage *storage, const struct dimse_command *request,
-                       uint16_t status, const char *why)
+                       uint16_t status, const char *why, const char *detail)
 {
     storage->counts.refused++;
     buf_clear(&storage->comment);
     buf_adds(&storage->comment, why);
     log_error("%s %s: %s: answered %04X: %s", storage->options.peer, storage->options.calling_aet,
               request->instance_uid[0] ? request->instance_uid : "an object without a UID", status,
-              why);
+              detail ? detail : why);
     return status;
+}
+
+/* The archive has judged the object, and may have put it into quarantine. */
+static uint16_t refuse_judged(struct storage *storage, const struct dimse_command *request,
+                              uint16_t status, const char *why)
+{
+    struct ingest_report *report = &storage->report;
+
+    if (!why)
+        why = buf_text(&report->reason);
+    if (report->path.length > 0 && status != STATUS_CONFLICT)
+        buf_addf(&report->reason, " (kept as %s)", buf_text(&report->path));
+    return refuse(storage, request, status, why, buf_text(&report->reason));
 }
 
 static uint16_t success(struct storage *storage, bool stored)
@@ -162,7 +176,7 @@ uint16_t storage_end(struct storage *storage, const struct dimse_command *reques
     buf_clear(&storage->comment);
     if (!request->has_data) {
         storage_drop(storage);
-        status = refuse(storage, request, STATUS_CANNOT_UNDERSTAND, "the request has no data set");
+        status = refuse(storage, request, STATUS_CANNOT_UNDERSTAND, "the request has no data set", NULL);
         *comment = buf_text(&storage->comment);
         return status;
     }
@@ -181,19 +195,19 @@ uint16_t storage_end(struct storage *storage, const struct dimse_command *reques
         status = success(storage, false);
         break;
     case INGEST_CONFLICT:
-        status = refuse(storage, request, STATUS_CONFLICT, buf_text(&storage->report.reason));
+        status = refuse_judged(storage, request, STATUS_CONFLICT,
+                               "another object is stored under this SOP Instance UID");
         break;
     case INGEST_MISMATCH:
-        status = refuse(storage, request, STATUS_DOES_NOT_MATCH_CLASS,
-                        buf_text(&storage->report.reason));
+        status = refuse_judged(storage, request, STATUS_DOES_NOT_MATCH_CLASS,
+                               "data set is not of the announced SOP class or instance");
         break;
     case INGEST_BROKEN:
-        status =
-            refuse(storage, request, STATUS_CANNOT_UNDERSTAND, buf_text(&storage->report.reason));
+        status = refuse_judged(storage, request, STATUS_CANNOT_UNDERSTAND, NULL);
         break;
     default:
         /* Disk, memory, index: ours, not the object's. The one status that says "try again later". */
-        status = refuse(storage, request, STATUS_OUT_OF_RESOURCES, storage->err.text);
+        status = refuse(storage, request, STATUS_OUT_OF_RESOURCES, storage->err.text, NULL);
         break;
     }
     *comment = buf_text(&storage->comment);

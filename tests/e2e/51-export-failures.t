@@ -168,10 +168,11 @@ check_not 'a tar that was cut is not taken for whole' sh -c 'pacs-find | (ulimit
 
 # ---- what a terminal shows ----
 cat >slow.sh <<'END'
-(echo "$1"; sleep 1.3; echo "$2"; sleep 0.1) | pacs-export -o terminal.tar 2>/dev/tty
+pacs-find -L instance --limit 8 | while read -r line; do echo "$line"; sleep 0.4; done |
+    pacs-export -o terminal.tar 2>/dev/tty
 END
 check_like 'progress after a second, on a terminal' \
-    'script -qec "sh slow.sh $study patient:77654033" /dev/null </dev/null | tr "\r" "\n"' \
+    'script -qec "sh slow.sh" /dev/null </dev/null | tr "\r" "\n"' \
     'pacs-export: [0-9]+ (of [0-9]+ )?objects, [0-9]+/s'
 check_same 'which is gone at the end' 'script -qec "pacs-export -o terminal2.tar $study" /dev/null </dev/null' ''
 check_same 'and nowhere else' 'sh -c "(echo $study; sleep 1.2; echo patient:77654033) | pacs-export -o p.tar" 2>&1' ''

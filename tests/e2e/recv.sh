@@ -71,6 +71,6 @@ sound_files()
 {
     # No DICOMDIR; a study to go into; in the meta header the UID of the data set.
     awk -F '\t' -v data="$DATA/" 'NR > 1 && $10 == "yes" && $4 != "1.2.840.10008.1.3.10" && $12 != "" &&
-        !seen[$5]++ { print $5 "\t" data $1 }' "$SRC/tests/data/manifest.tsv" | sort -t "$(printf '\t')" -k 2 >sound
-    cut -f2 sound | xargs -d '\n' rawscu --digest-only | cut -f1,3 | sort -t "$(printf '\t')" -k 2 | comm -12 sound - | cut -f2
+        !seen[$5]++ { print $5 "\t" data $1 }' "$SRC/tests/data/manifest.tsv" | sort >sound
+    cut -f2 sound | xargs -d '\n' rawscu --digest-only | cut -f1,3 | sort | comm -12 sound - | cut -f2
 }

@@ -106,7 +106,8 @@ class Extended:
 
 
 def value(writer, vr, rng):
-    """Some runs, with delimiters between them after which the first set is in use again."""
+    """Some runs, with delimiters between them after which the first set is in use again. The dots are there
+    because spaces around a value are padding."""
     texts, codes = [], []
     for part in range(rng.randint(1, 4)):
         if part:
@@ -115,14 +116,13 @@ def value(writer, vr, rng):
                 break
             if vr == "PN" and "=" not in "".join(texts) and part == 2:
                 delimiter = "="
-            texts.append(delimiter + ".")
-            codes.append(delimiter.encode() + b".")
+            texts.append("." + delimiter + ".")
+            codes.append(b"." + delimiter.encode() + b".")
         writer.used = False
         for _ in range(rng.randint(1, 3)):
             text, code = writer.run(rng)
             texts.append(text)
             codes.append(code)
-    # Spaces around values are padding, and no part of this.
     texts.append(".")
     codes.append(b".")
     return "x" + "".join(texts), b"x" + b"".join(codes)

@@ -370,6 +370,13 @@ static void lengths_that_lie(void **state)
     /* Bytes behind the last PDV. */
     BROKEN("[1:0030 7 ]!6", put_pdu(stream, PDU_DATA, sizeof echo_set + 6 + 3),
            put_pdv(stream, 1, 3, echo_set, sizeof echo_set), buf_add(stream, "abcdef", 6));
+    /* Bytes behind an object: it is cut short, and not taken for whole. */
+    struct buf set = {0};
+    store_set(&set, 1);
+    BROKEN("[1:0001 1 1.2.3.4 +]ab!5", put_one(stream, 1, 3, set.data, set.length),
+           put_pdu(stream, PDU_DATA, 6 + 2 + 6 + 1), put_pdv(stream, 1, 2, "ab", 2),
+           put_pdv(stream, 1, 2, "c", 1));
+    buf_free(&set);
     /* A release of a gigabyte, and of nothing. */
     BROKEN("!6", put_pdu(stream, PDU_RELEASE_RQ, 1 << 30), buf_add(stream, "abcdef", 6));
     BROKEN("!6", put_pdu(stream, PDU_ABORT, 0), buf_add(stream, "abcdef", 6));

@@ -167,8 +167,10 @@ static void all_that_dcmtk_knows(void **state)
         if (sscanf(line, "#define UID_%199s \"%199[0-9.]\"", name, uid) != 2 || !concerns(uid))
             continue;
         entry = uid_find(uid);
-        if (!entry)
+        if (!entry) {
             fail_msg("%s %s is missing", uid, name);
+            continue;
+        }
         seen++;
         if (strstr(name, "TransferSyntax")) {
             assert_int_equal(entry->kind, UID_TRANSFER_SYNTAX);
