@@ -46,8 +46,11 @@ struct child {
 
 struct listener {
     int sockets[SOCKETS_MAX];
+    bool secure[SOCKETS_MAX];
     size_t count;
-    int port;
+    int port;    /* the first one */
+    int opening; /* the port of the sockets that are being opened */
+    bool opening_secure;
     struct buf addresses;
 
     const struct listener_options *options;
@@ -104,9 +107,9 @@ static int open_socket(struct listener *listener, const struct addrinfo *at, boo
         return err_sys(err, "socket");
     memcpy(&bound, at->ai_addr, at->ai_addrlen);
     if (at->ai_family == AF_INET6)
-        ((struct sockaddr_in6 *)&bound)->sin6_port = htons((uint16_t)listener->port);
+        ((struct sockaddr_in6 *)&bound)->sin6_port = htons((uint16_t)listener->opening);
     else
-        ((struct sockaddr_in *)&bound)->sin_port = htons((uint16_t)listener->port);
+        ((struct sockaddr_in *)&bound)->sin_port = htons((uint16_t)listener->opening);
     address_text(&bound, at->ai_addrlen, true, text, sizeof text);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (at->ai_family == AF_INET6)
@@ -117,10 +120,12 @@ static int open_socket(struct listener *listener, const struct addrinfo *at, boo
         close(fd);
         return -1;
     }
-    listener->port = ntohs(at->ai_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-                                                     : ((struct sockaddr_in *)&bound)->sin_port);
+    listener->opening = ntohs(at->ai_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
+                                                        : ((struct sockaddr_in *)&bound)->sin_port);
     address_text(&bound, length, true, text, sizeof text);
-    buf_addf(&listener->addresses, "%s%s", listener->count ? ", " : "", text);
+    buf_addf(&listener->addresses, "%s%s%s", listener->count ? ", " : "", text,
+             listener->opening_secure ? " (TLS)" : "");
+    listener->secure[listener->count] = listener->opening_secure;
     listener->sockets[listener->count++] = fd;
     return 0;
 }
@@ -159,16 +164,30 @@ static int open_named(struct listener *listener, const char *name, struct err *e
     return status;
 }
 
+static int open_port(struct listener *listener, const char *bind, int port, bool secure,
+                     struct err *err)
+{
+    listener->opening = port;
+    listener->opening_secure = secure;
+    return bind ? open_named(listener, bind, err) : open_all(listener, err);
+}
+
 struct listener *listener_open(const char *bind, int port, struct err *err)
 {
     struct listener *listener = xcalloc(1, sizeof *listener);
 
     listener->signals = -1;
-    listener->port = port;
-    if ((bind ? open_named(listener, bind, err) : open_all(listener, err)) == 0)
+    if (open_port(listener, bind, port, false, err) == 0) {
+        listener->port = listener->opening;
         return listener;
+    }
     listener_close(listener);
     return NULL;
+}
+
+int listener_add_secure(struct listener *listener, const char *bind, int port, struct err *err)
+{
+    return open_port(listener, bind, port, true, err);
 }
 
 int listener_port(const struct listener *listener)
@@ -332,7 +351,7 @@ static void closed_without_a_word(struct listener *listener, const char *peer)
     listener->closed_logged = now;
 }
 
-static void take_connection(struct listener *listener, int fd,
+static void take_connection(struct listener *listener, int fd, bool secure,
                             const struct sockaddr_storage *address, socklen_t length)
 {
     const struct listener_options *options = listener->options;
@@ -354,7 +373,7 @@ static void take_connection(struct listener *listener, int fd,
     }
     child.pid = fork_child(listener);
     if (child.pid == 0)
-        exit(options->serve(options->context, fd, child.name, over));
+        exit(options->serve(options->context, fd, secure, child.name, over));
     close(fd);
     if (child.pid < 0)
         return;
@@ -364,14 +383,14 @@ static void take_connection(struct listener *listener, int fd,
     listener->children[listener->child_count++] = child;
 }
 
-static void accept_one(struct listener *listener, int socket)
+static void accept_one(struct listener *listener, size_t which)
 {
     struct sockaddr_storage address = {0};
     socklen_t length = sizeof address;
-    int fd = accept4(socket, (struct sockaddr *)&address, &length, SOCK_CLOEXEC);
+    int fd = accept4(listener->sockets[which], (struct sockaddr *)&address, &length, SOCK_CLOEXEC);
 
     if (fd >= 0) {
-        take_connection(listener, fd, &address, length);
+        take_connection(listener, fd, listener->secure[which], &address, length);
         return;
     }
     switch (errno) {
@@ -450,7 +469,7 @@ static void turn(struct listener *listener, int timeout)
         take_signals(listener);
     for (nfds_t i = 1; i < count && !listener->stopping; i++)
         if (polls[i].revents)
-            accept_one(listener, polls[i].fd);
+            accept_one(listener, i - 1);
 }
 
 static int set_signals(struct listener *listener, struct err *err)

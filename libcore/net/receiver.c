@@ -15,6 +15,7 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "dcmtk/tls.h"
 #include "index/ingest.h"
 #include "net/listener.h"
 #include "net/pdu.h"
@@ -36,6 +37,7 @@
 struct receiver {
     const struct receiver_options *options;
     struct report *report;
+    struct dcm_tls *tls; /* for the connections of tls-port */
     int lock;
 };
 
@@ -80,7 +82,7 @@ static void tell_not_accepted(const char *peer, const struct err *err)
         log_error("%s: %s", peer, err->text);
 }
 
-static int serve(void *context, int fd, const char *peer, const char *over)
+static int serve(void *context, int fd, bool secure, const char *peer, const char *over)
 {
     struct receiver *receiver = context;
     const struct recv_config *config = receiver->options->config;
@@ -106,6 +108,7 @@ static int serve(void *context, int fd, const char *peer, const char *over)
             .choose = choose,
             .extend = extend,
             .context = &admission,
+            .tls = secure ? receiver->tls : NULL,
         },
         &err);
     if (!association) {
@@ -185,6 +188,26 @@ static int start_up(struct receiver *receiver, struct err *err)
 
 /* ---- */
 
+/* Certificate, key and authorities are read before anything is promised to anyone. */
+static int load_tls(struct receiver *receiver, struct err *err)
+{
+    const struct tls_config *tls = peers_tls(receiver->options->peers);
+
+    if (!receiver->options->config->tls_port)
+        return 0;
+    receiver->tls = dcm_tls_new(
+        &(struct dcm_tls_options){
+            .server = true,
+            .certificate = tls->certificate,
+            .key = tls->key,
+            .authorities = tls->authorities,
+            .revoked = tls->revoked,
+            .verify = (enum dcm_tls_verify)tls->verify,
+        },
+        err);
+    return receiver->tls ? 0 : err_prefix(err, "[tls]");
+}
+
 static int take_lock(struct receiver *receiver, struct err *err)
 {
     const char *root = archive_path(receiver->options->archive);
@@ -215,6 +238,11 @@ static int listen_and_serve(struct receiver *receiver, struct err *err)
 
     if (!listener)
         return -1;
+    if (config->tls_port &&
+        listener_add_secure(listener, config->bind, (int)config->tls_port, err) < 0) {
+        listener_close(listener);
+        return -1;
+    }
     if (write_port(receiver->options->port_file, listener_port(listener), err) == 0) {
         log_info("%s listens on %s as %s", archive_path(receiver->options->archive),
                  listener_addresses(listener), config->aet);
@@ -240,12 +268,13 @@ int receiver_run(const struct receiver_options *options, struct err *err)
 
     if (take_lock(&receiver, err) < 0)
         return -1;
-    if (start_up(&receiver, err) == 0) {
-        dcm_init();
+    dcm_init();
+    if (load_tls(&receiver, err) == 0 && start_up(&receiver, err) == 0) {
         receiver.report = report_open(options->out, archive_path(options->archive));
         status = listen_and_serve(&receiver, err);
         report_close(receiver.report);
     }
+    dcm_tls_free(receiver.tls);
     close(receiver.lock);
     return status;
 }
