@@ -31,6 +31,7 @@
 #define REFUSAL_LOG_MS 1000  /* closes without a word are logged as one line per second */
 #define IDLE_MS        2000  /* without connections, until `maintain` with idle */
 #define BUSY_MS        60000 /* between two `maintain` while connections are served */
+#define AGAIN_MS       30000 /* when maintenance has more to do */
 #define BACKOFF_MS     200   /* after a failed accept or fork */
 #define KILL_AFTER_MS  1000  /* beyond the time that the children have */
 #define PEER_TEXT      64
@@ -60,6 +61,7 @@ struct listener {
     size_t child_count, refuser_count;
     pid_t maintainer;
     bool died, served; /* since the last maintenance */
+    bool again;        /* which has more to do */
     bool stopping;
     int64_t backoff_until;    /* no accept before */
     int64_t last_connection;  /* one came, or ended */
@@ -268,7 +270,7 @@ static void maintain(struct listener *listener)
     pid_t pid = fork_child(listener);
 
     if (pid == 0)
-        exit(options->maintain(options->context));
+        exit(options->maintain(options->context, listener->stopping));
     if (pid < 0)
         return;
     listener->maintainer = pid;
@@ -295,6 +297,7 @@ static void reap(struct listener *listener)
         if (pid == listener->maintainer) {
             listener->maintainer = 0;
             listener->last_maintenance = monotonic_ms();
+            listener->again = WIFEXITED(status) && WEXITSTATUS(status) == LISTENER_AGAIN;
             if (WIFSIGNALED(status))
                 log_error("maintenance of the archive died by signal %d", WTERMSIG(status));
             continue;
@@ -431,9 +434,11 @@ static int maintenance_due(struct listener *listener)
     int64_t now = monotonic_ms(), due;
     bool idle = listener->child_count == 0;
 
-    if (listener->maintainer || (!listener->served && !listener->died))
+    if (listener->maintainer || (!listener->served && !listener->died && !listener->again))
         return -1;
-    due = idle ? listener->last_connection + IDLE_MS : listener->last_maintenance + BUSY_MS;
+    due = !listener->served && listener->again ? listener->last_maintenance + AGAIN_MS
+          : idle                               ? listener->last_connection + IDLE_MS
+                                               : listener->last_maintenance + BUSY_MS;
     if (listener->died)
         due = listener->last_maintenance + IDLE_MS;
     if (due > now)
@@ -509,7 +514,9 @@ int listener_run(struct listener *listener, const struct listener_options *optio
     listener->options = options;
     listener->children =
         xcalloc((size_t)options->max_children + REFUSERS_MAX, sizeof *listener->children);
-    listener->last_maintenance = monotonic_ms();
+    /* What a receiver before this one has left to do is begun soon. */
+    listener->last_maintenance = monotonic_ms() - AGAIN_MS + IDLE_MS;
+    listener->again = true;
     while (!listener->stopping)
         turn(listener, next_timeout(listener, 0));
 

@@ -30,10 +30,11 @@ struct listener_options {
      * exceeded, NULL or what for the log: the peer is to be told so, and nothing else. SIGTERM and
      * SIGINT are blocked there, and `stop_flag` is set when they are let through. */
     int (*serve)(void *context, int fd, bool secure, const char *peer, const char *over);
-    /* In a child as well, one at a time: when no connection has been served for a while after some were,
+    /* In a child as well, one at a time: at the start, when no connection has been served for a while after some were,
      * when a child has been killed by a signal, from time to time while connections are served, and
      * at the end. */
-    int (*maintain)(void *context);
+    int (*maintain)(void *context, bool stopping);
+#define LISTENER_AGAIN 3 /* its exit status when there is more to do half a minute later */
     void *context;
 };
 

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "dcmtk/tls.h"
 #include "index/ingest.h"
+#include "net/commit_scp.h"
 #include "net/listener.h"
 #include "net/pdu.h"
 #include "net/query_scp.h"
@@ -145,7 +146,7 @@ static int recover(struct archive *archive)
 
 /* What a dead worker left, the write-ahead log, second names in incoming/. Objects that workers have in
  * hand are let alone. */
-static int maintain(void *context)
+static int maintain(void *context, bool stopping)
 {
     struct receiver *receiver = context;
     struct archive *archive = receiver->options->archive;
@@ -155,8 +156,12 @@ static int maintain(void *context)
     close(receiver->lock);
     if (status < 0)
         log_error("%s", err.text);
+    /* No peer is waited for at the end. */
+    int64_t waiting = stopping ? 0 : commit_deliver(archive, receiver->options->peers, &err);
+    if (waiting < 0)
+        log_error("%s", err.text);
     archive_close_index(archive);
-    return status < 0 ? 1 : 0;
+    return status < 0 ? 1 : waiting > 0 ? LISTENER_AGAIN : 0;
 }
 
 /* What was acknowledged is made findable before anyone can ask, in a child. A child that dies of a file in

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dicom/uid.h"
+#include "net/commit_scp.h"
 #include "net/query_scp.h"
 
 #define FIELD(name) offsetof(struct recv_config, name)
@@ -103,7 +104,8 @@ int recv_choose(const struct recv_config *config, const struct dcm_proposal *pro
     bool echo = strcmp(proposal->abstract_syntax, UID_VERIFICATION) == 0;
     enum query_model model;
 
-    if (query_class(proposal->abstract_syntax, &model) != QUERY_NONE)
+    if (query_class(proposal->abstract_syntax, &model) != QUERY_NONE ||
+        strcmp(proposal->abstract_syntax, UID_COMMITMENT) == 0)
         return choose_plain(proposal);
     if (!echo && !recv_stores(config, proposal->abstract_syntax))
         return -1;
