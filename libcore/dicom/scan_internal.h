@@ -10,6 +10,8 @@
 #ifndef PACS_DICOM_SCAN_INTERNAL_H
 #define PACS_DICOM_SCAN_INTERNAL_H
 
+#include <endian.h>
+#include <string.h>
 #include <zlib.h>
 
 #include "dicom/bytes.h"

@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2034,SC2154
-# Indexing, start and latency, memory; sourced by run.
+# Indexing, queries, start and latency, memory; sourced by run.
 
 # best RUNS SCRIPT: the shortest of several, in seconds; $FRESH is a new folder each time.
 best()
@@ -7,7 +7,7 @@ best()
     for _ in $(seq "$1"); do
         FRESH=$(mktemp -d "$W/fresh.XXXXXX")
         began=$(date +%s.%N)
-        (eval "$2") >>"$W/out" 2>>"$W/errors" </dev/null || echo "status $?: $2" >>"$W/problems"
+        (eval "$2") >>"$W/out" 2>>"$W/errors" || echo "status $?: $2" >>"$W/problems"
         ended=$(date +%s.%N)
         awk -v s="$began" -v e="$ended" 'BEGIN { printf "%.4f\n", e - s }'
     done | sort -n | head -n 1
@@ -27,15 +27,15 @@ index_line()
 part_index()
 {
     heading 'Indexing, files in the page cache, best of 3'
-    peer_start pacs-none "$W/tree" || { problem 'pacs-recv does not start'; return; }
-    rawscu -q --repeat 40000 --study-size 100 --parallel 2 localhost "$PORT" "$SMALL" >/dev/null ||
-        problem 'the tree was not made'
-    peer_stop
-    tree=$W/tree/archive/objects
-    files=$(find "$tree" -type f | wc -l)
-    find "$tree" -type f | head -n 4000 >"$W/some"
-    xargs cat <"$W/some" >/dev/null
-    echo "$files files of $(size_of "$SMALL") bytes, 100 in a folder"
+    progress 'a tree of files'
+    tree=$W/tree
+    dicomgen --patients 100 --studies 2 --series 2 --instances 100 --pixels 2048 "$tree" || problem 'the tree was not made'
+    find "$tree" -type f >"$W/all"
+    sed -n '1~10p' "$W/all" >"$W/some"
+    sed -n '1~80p' "$W/all" >"$W/few"
+    files=$(wc -l <"$W/all")
+    xargs -a "$W/all" cat >/dev/null
+    echo "$files files of $(size_of "$(head -n 1 "$W/all")") bytes, 100 in a folder, 200 studies of 100 patients"
     one=$(best 3 'taskset -c 0 pacs-index -q -A "$FRESH" "$tree"')
     record index pacs-index - - 1 "$(rate "$files" "$one")" 0
     index_line 'pacs-index, on one core' "$files" "$one"
@@ -43,13 +43,40 @@ part_index()
     again=$(mktemp -d "$W/again.XXXXXX")
     pacs-index -q -A "$again" "$tree"
     index_line 'pacs-index again, nothing changed' "$files" "$(best 3 'pacs-index -q -A "$again" "$tree"')"
-    index_line 'pacs-index --rebuild' "$files" "$(best 3 'pacs-index -q -A "$W/tree/archive" --rebuild')"
-    ! command -v scanprint >/dev/null || scanprint --help 2>&1 | grep -q -- --time && scanner_lines
+    index_line 'pacs-index --import --link, durable, 4000 files' 4000 \
+        "$(best 2 'pacs-index -q -A "$FRESH" --import --link - <"$W/some"')"
+    received
+    echo "the header scanner alone, on one core:    $(scanner_line)"
     parse=$(best 3 'xargs -a "$W/some" dcmdump -q +sb PixelData +P 0008,0018')
     index_line 'DCMTK loadFileUntilTag (dcmdump +sb PixelData), 4000 files' 4000 "$parse"
-    head -n 500 "$W/some" >"$W/few"
-    index_line 'dcmqridx, 500 files' 500 "$(best 3 'xargs -a "$W/few" dcmqridx "$FRESH"')"
+    index_line "dcmqridx, $(wc -l <"$W/few") files" "$(wc -l <"$W/few")" "$(best 3 'xargs -a "$W/few" dcmqridx "$FRESH"')"
     index_problems
+}
+
+# An archive as a receiver makes it, and its index made again.
+received()
+{
+    progress 'an archive of received objects'
+    peer_start pacs-none "$W/received" || { problem 'pacs-recv does not start'; return; }
+    rawscu -q --repeat 20000 --study-size 100 --parallel 4 localhost "$PORT" "$SMALL" >/dev/null ||
+        problem 'the archive to rebuild was not made'
+    peer_stop
+    index_line 'pacs-index --rebuild, 20000 files' 20000 \
+        "$(best 3 'pacs-index -q -A "$W/received/archive" --rebuild')"
+}
+
+# The database alone, without files: rows made up by indexbench.
+part_query()
+{
+    heading 'Rows into index.db, 1000 in a transaction; then queries on 200,000 studies, 1,000,000 objects'
+    for what in '' random bulk; do
+        mkdir "$W/rows.$what"
+        printf '%-20s' "${what:-UIDs in order}"
+        indexbench write "$W/rows.$what" 10000 25 $what || problem "indexbench write $what"
+    done
+    mkdir "$W/rows"
+    indexbench write "$W/rows" 200000 5 bulk >/dev/null && indexbench query "$W/rows" 7 ||
+        problem 'indexbench query'
 }
 
 # What went wrong in a subshell.
@@ -59,9 +86,9 @@ index_problems()
 }
 
 # The scanner alone, without a database.
-scanner_lines()
+scanner_line()
 {
-    taskset -c 0 xargs -a "$W/some" scanprint --time 2>&1 | tail -n 1
+    xargs -a "$W/some" taskset -c 0 scanprint --time 1 2>&1 | tail -n 1
 }
 
 part_start()

@@ -5,7 +5,7 @@ report_machine()
 {
     echo "Date        $(date -u '+%Y-%m-%d %H:%M UTC')"
     echo "Machine     $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(awk '/MemTotal/ { printf "%.0f GB", $2 / 1e6 }' /proc/meminfo)"
-    echo "System      $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release), kernel $(uname -r), files on $(stat -f -c %T "$W") ($(df --output=source "$W" | tail -n 1))"
+    echo "System      $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release), kernel $(uname -r), files on $(df --output=fstype,source "$W" | tail -n 1)"
     echo "pacsutils   $(pacs-recv --version 2>/dev/null | head -n 1), $(git -C "$SRC" describe --always --dirty 2>/dev/null)"
     echo "Peers       $(storescp --version | sed -n '1s/^[$]dcmtk: \(storescp [^ ]*\).*/\1/p'), $(Orthanc --version | head -n 1), SQLite $(sqlite3 --version | cut -d' ' -f1)"
     echo "Load        $(cut -d' ' -f1-3 /proc/loadavg) before"

@@ -75,6 +75,17 @@ restart
 verify 'cut right after the release'
 stop_recv
 
+fresh
+dicomgen --series 2 --instances 20 --pixels 3000 "$T/tree"
+find "$T/tree" -type f -print0 | xargs -0 rawscu --digest-only | cut -f1,2 >tries
+check 'pacs-index --import: 40 files' pacs-index -q -A "$A" --import "$T/tree"
+cp tries acks
+disk_cut
+disk_umount && disk_mount
+restart
+verify 'cut right after an import'
+stop_recv
+
 # That this test would see a loss: without fsync there is one.
 fresh
 restart --sync none
