@@ -67,6 +67,8 @@ pacs-index -q -A "$T/again" "$DATA/odd/good.dcm"
 pacs-index -j 4 -v -A "$T/again" "$DATA/odd" >out4 2>&1
 check_same 'more threads, the same in the same order' 'diff out out4' ''
 rm -rf again
+VALGRIND_OPTS="--suppressions=$SRC/tests/valgrind.supp"
+export VALGRIND_OPTS
 under_valgrind pacs-index -A "$T/again" "$DATA/odd" >out 2>&1
 status=$?
 check_same 'under valgrind' "echo $status" 1
