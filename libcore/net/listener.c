@@ -30,7 +30,7 @@
 #define REFUSERS_MAX   16    /* children at a time that only refuse; half of them for one peer */
 #define REFUSAL_LOG_MS 1000  /* closes without a word are logged as one line per second */
 #define IDLE_MS        2000  /* without connections, until `maintain` with idle */
-#define BUSY_MS        30000 /* between two `maintain` while connections are served */
+#define BUSY_MS        60000 /* between two `maintain` while connections are served */
 #define BACKOFF_MS     200   /* after a failed accept or fork */
 #define KILL_AFTER_MS  1000  /* beyond the time that the children have */
 #define PEER_TEXT      64
@@ -243,14 +243,13 @@ static pid_t fork_child(struct listener *listener)
     return pid;
 }
 
-static void maintain(struct listener *listener, bool idle)
+static void maintain(struct listener *listener)
 {
     const struct listener_options *options = listener->options;
-    bool died = listener->died;
     pid_t pid = fork_child(listener);
 
     if (pid == 0)
-        exit(options->maintain(options->context, idle, died));
+        exit(options->maintain(options->context));
     if (pid < 0)
         return;
     listener->maintainer = pid;
@@ -420,7 +419,7 @@ static int maintenance_due(struct listener *listener)
         due = listener->last_maintenance + IDLE_MS;
     if (due > now)
         return (int)(due - now);
-    maintain(listener, idle);
+    maintain(listener);
     return BACKOFF_MS;
 }
 
@@ -468,6 +467,22 @@ static int set_signals(struct listener *listener, struct err *err)
     return listener->signals < 0 ? err_sys(err, "signalfd") : 0;
 }
 
+/* Waits for all of them, with an end to patience. */
+static void stop_children(struct listener *listener)
+{
+    int64_t deadline = monotonic_ms() + listener->options->stop_timeout_ms + KILL_AFTER_MS;
+
+    signal_children(listener, SIGTERM);
+    while (listener->child_count > 0 || listener->maintainer) {
+        if (monotonic_ms() >= deadline) {
+            log_error("%zu workers did not stop in time and are killed", listener->child_count);
+            signal_children(listener, SIGKILL);
+            deadline = monotonic_ms() + KILL_AFTER_MS;
+        }
+        turn(listener, next_timeout(listener, deadline));
+    }
+}
+
 int listener_run(struct listener *listener, const struct listener_options *options, struct err *err)
 {
     if (set_signals(listener, err) < 0)
@@ -481,15 +496,9 @@ int listener_run(struct listener *listener, const struct listener_options *optio
 
     close_sockets(listener);
     log_info("stopping; %zu associations are open", listener->child_count);
-    signal_children(listener, SIGTERM);
-    int64_t deadline = monotonic_ms() + options->stop_timeout_ms + KILL_AFTER_MS;
-    while (listener->child_count > 0 || listener->maintainer) {
-        if (monotonic_ms() >= deadline) {
-            log_error("%zu workers did not stop in time and are killed", listener->child_count);
-            signal_children(listener, SIGKILL);
-            deadline = monotonic_ms() + KILL_AFTER_MS;
-        }
-        turn(listener, next_timeout(listener, deadline));
-    }
+    stop_children(listener);
+    if (listener->served || listener->died)
+        maintain(listener);
+    stop_children(listener);
     return 0;
 }

@@ -28,9 +28,10 @@ struct listener_options {
      * exceeded, NULL or what for the log: the peer is to be told so, and nothing else. SIGTERM and
      * SIGINT are blocked there, and `stop_flag` is set when they are let through. */
     int (*serve)(void *context, int fd, const char *peer, const char *over);
-    /* In a child as well. `died`: a child was killed by a signal since the last time. Called when no
-     * connection has been served for a while after some were, and from time to time while they are. */
-    int (*maintain)(void *context, bool idle, bool died);
+    /* In a child as well, one at a time: when no connection has been served for a while after some were,
+     * when a child has been killed by a signal, from time to time while connections are served, and
+     * at the end. */
+    int (*maintain)(void *context);
     void *context;
 };
 

@@ -117,7 +117,7 @@ static int serve(void *context, int fd, const char *peer, const char *over)
 
 /* ---- the archive's upkeep ---- */
 
-static int recover(struct archive *archive, bool quiet)
+static int recover(struct archive *archive)
 {
     struct err err;
     int found = archive_recover(archive, &err);
@@ -126,25 +126,25 @@ static int recover(struct archive *archive, bool quiet)
         log_error("%s", err.text);
         return 1;
     }
-    if (found > 0 || !quiet)
+    if (found > 0)
         log_info("%d objects without a row in the index found again", found);
     return 0;
 }
 
-static int maintain(void *context, bool idle, bool died)
+/* What a dead worker left, the write-ahead log, second names in incoming/. Objects that workers have in
+ * hand are let alone. */
+static int maintain(void *context)
 {
     struct receiver *receiver = context;
     struct archive *archive = receiver->options->archive;
     struct err err;
-    int status = died ? recover(archive, true) : 0;
+    int status = archive_checkpoint(archive, true, &err);
 
     close(receiver->lock);
-    if (archive_checkpoint(archive, idle, &err) < 0) {
+    if (status < 0)
         log_error("%s", err.text);
-        status = 1;
-    }
     archive_close_index(archive);
-    return status;
+    return status < 0 ? 1 : 0;
 }
 
 /* What was acknowledged is made findable before anyone can ask, in a child. A child that dies of a file in
@@ -158,7 +158,7 @@ static int start_up(struct receiver *receiver, struct err *err)
     if (pid < 0)
         return err_sys(err, "fork");
     if (pid == 0) {
-        status = recover(archive, true);
+        status = recover(archive);
         archive_close_index(archive);
         exit(status);
     }
