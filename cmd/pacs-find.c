@@ -177,7 +177,7 @@ static int read_columns(struct find *find, struct err *err)
 
     describe_column(find, uid[find->level], VR_NONE);
     if (!columns)
-        columns = usual_columns[find->level];
+        columns = find->options.quiet ? "" : usual_columns[find->level];
     if (*columns && read_list(find, columns, false, err) < 0)
         return err_prefix(err, "-k");
     if (find->options.sort && read_list(find, find->options.sort, true, err) < 0)

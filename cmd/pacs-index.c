@@ -105,7 +105,7 @@ static int object_indexed(void *context, const char *sop_uid, const char *path, 
 
     (void)err;
     /* A reader that has left is no reason to stop half-way. */
-    if (work->printer && printer_row(work->printer, values) < 0) {
+    if (work->printer && (printer_row(work->printer, values) < 0 || fflush(stdout) != 0)) {
         printer_close(work->printer, &work->print_err);
         work->printer = NULL;
     }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "index/archive.h"
+#include "index/ingest.h"
 #include "net/receiver.h"
 
 struct recv_options {
@@ -102,7 +103,8 @@ int main(int argc, char **argv)
     }
     struct archive *archive =
         archive_open(o.archive, o.check ? ARCHIVE_WRITE : ARCHIVE_CREATE, &err);
-    if (!archive || recv_config_load(&config, archive_config(archive), &err) < 0)
+    if (!archive || recv_config_load(&config, archive_config(archive), &err) < 0 ||
+        ingest_check_config(archive_config(archive), &err) < 0)
         die(2, &err);
     apply(&config, &o);
     if (!o.check && receiver_run(

@@ -10,6 +10,8 @@
 #ifndef PACS_DICOM_SCAN_INTERNAL_H
 #define PACS_DICOM_SCAN_INTERNAL_H
 
+#include <endian.h>
+#include <string.h>
 #include <zlib.h>
 
 #include "dicom/scan.h"
@@ -94,10 +96,31 @@ static inline uint64_t source_position(const struct source *source)
 
 /* ---- scan_look.c ---- */
 
-/* A VR of PS3.5 6.2. */
-bool vr_is_known(vr_t vr);
-/* One with a 32-bit length in explicit VR (PS3.5 7.1.2). */
-bool vr_is_long(vr_t vr);
+/* By first letter: a bit for each second letter of the VRs of PS3.5 6.2, and of those among them that
+ * have a 32-bit length in explicit VR (PS3.5 7.1.2). */
+struct vr_letters {
+    uint32_t known, is_long;
+};
+extern const struct vr_letters vr_letters[26];
+
+static inline const struct vr_letters *vr_first(vr_t vr)
+{
+    static const struct vr_letters none = {0, 0};
+    unsigned first = (vr >> 8) - 'A', second = (vr & 0xff) - 'A';
+
+    return first < 26 && second < 26 ? &vr_letters[first] : &none;
+}
+
+static inline bool vr_is_known(vr_t vr)
+{
+    return vr_first(vr)->known >> ((vr & 0xff) - 'A') % 32U & 1;
+}
+
+static inline bool vr_is_long(vr_t vr)
+{
+    return vr_first(vr)->is_long >> ((vr & 0xff) - 'A') % 32U & 1;
+}
+
 /* The encoding of the data set that begins at `bytes`. `expected` unless another fits clearly better;
  * `elements` is how many elements at the start speak for the answer. `bare`: nothing says yet that it
  * is a data set at all. */
@@ -115,19 +138,26 @@ int walk_broken(struct scanner *scanner, const char *where);
 
 static inline uint16_t get16(const unsigned char *p, bool big)
 {
-    return big ? (uint16_t)(p[0] << 8 | p[1]) : (uint16_t)(p[1] << 8 | p[0]);
+    uint16_t value;
+
+    memcpy(&value, p, sizeof value);
+    return big ? be16toh(value) : le16toh(value);
 }
 
 static inline uint32_t get32(const unsigned char *p, bool big)
 {
-    return big ? (uint32_t)get16(p, true) << 16 | get16(p + 2, true)
-               : (uint32_t)get16(p + 2, false) << 16 | get16(p, false);
+    uint32_t value;
+
+    memcpy(&value, p, sizeof value);
+    return big ? be32toh(value) : le32toh(value);
 }
 
 static inline uint64_t get64(const unsigned char *p, bool big)
 {
-    return big ? (uint64_t)get32(p, true) << 32 | get32(p + 4, true)
-               : (uint64_t)get32(p + 4, false) << 32 | get32(p, false);
+    uint64_t value;
+
+    memcpy(&value, p, sizeof value);
+    return big ? be64toh(value) : le64toh(value);
 }
 
 static inline tag_t get_tag(const unsigned char *p, bool big)

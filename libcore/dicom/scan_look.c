@@ -7,70 +7,24 @@
 
 #define LOOK_ELEMENTS 4
 
-bool vr_is_known(vr_t vr)
-{
-    switch (vr) {
-    case VR_AE:
-    case VR_AS:
-    case VR_AT:
-    case VR_CS:
-    case VR_DA:
-    case VR_DS:
-    case VR_DT:
-    case VR_FD:
-    case VR_FL:
-    case VR_IS:
-    case VR_LO:
-    case VR_LT:
-    case VR_PN:
-    case VR_SH:
-    case VR_SL:
-    case VR_SS:
-    case VR_ST:
-    case VR_TM:
-    case VR_UI:
-    case VR_UL:
-    case VR_US:
-    case VR_OB:
-    case VR_OD:
-    case VR_OF:
-    case VR_OL:
-    case VR_OV:
-    case VR_OW:
-    case VR_SQ:
-    case VR_SV:
-    case VR_UC:
-    case VR_UN:
-    case VR_UR:
-    case VR_UT:
-    case VR_UV:
-        return true;
-    default:
-        return false;
-    }
-}
-
-bool vr_is_long(vr_t vr)
-{
-    switch (vr) {
-    case VR_OB:
-    case VR_OD:
-    case VR_OF:
-    case VR_OL:
-    case VR_OV:
-    case VR_OW:
-    case VR_SQ:
-    case VR_SV:
-    case VR_UC:
-    case VR_UN:
-    case VR_UR:
-    case VR_UT:
-    case VR_UV:
-        return true;
-    default:
-        return false;
-    }
-}
+#define BIT(letter) (UINT32_C(1) << ((letter) - 'A'))
+const struct vr_letters vr_letters[26] = {
+    ['A' - 'A'] = {BIT('E') | BIT('S') | BIT('T'), 0},
+    ['C' - 'A'] = {BIT('S'), 0},
+    ['D' - 'A'] = {BIT('A') | BIT('S') | BIT('T'), 0},
+    ['F' - 'A'] = {BIT('D') | BIT('L'), 0},
+    ['I' - 'A'] = {BIT('S'), 0},
+    ['L' - 'A'] = {BIT('O') | BIT('T'), 0},
+    ['O' - 'A'] = {BIT('B') | BIT('D') | BIT('F') | BIT('L') | BIT('V') | BIT('W'),
+                   BIT('B') | BIT('D') | BIT('F') | BIT('L') | BIT('V') | BIT('W')},
+    ['P' - 'A'] = {BIT('N'), 0},
+    ['S' - 'A'] = {BIT('H') | BIT('L') | BIT('Q') | BIT('S') | BIT('T') | BIT('V'),
+                   BIT('Q') | BIT('V')},
+    ['T' - 'A'] = {BIT('M'), 0},
+    ['U' - 'A'] = {BIT('C') | BIT('I') | BIT('L') | BIT('N') | BIT('R') | BIT('S') | BIT('T') |
+                       BIT('V'),
+                   BIT('C') | BIT('N') | BIT('R') | BIT('T') | BIT('V')},
+};
 
 /* The length in an element's header, and whether the header makes sense. */
 static bool fit_length(const unsigned char *p, size_t n, struct encoding encoding, size_t *header,

@@ -3,6 +3,7 @@
  * ordinary file, none for what is skipped.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,7 +16,7 @@
 
 void source_open_memory(struct source *source, const void *bytes, size_t length)
 {
-    source->window = bytes;
+    source->window = length ? bytes : (const unsigned char *)"";
     source->have = length;
     source->at = source->base = 0;
     source->ended = true;
@@ -216,8 +217,8 @@ void source_inflate(struct scanner *scanner)
         }
         next = source->input;
     }
-    stream->next_in = (unsigned char *)next; /* zlib only reads */
-    stream->avail_in = (unsigned)left;
+    stream->next_in = (unsigned char *)next;                        /* zlib only reads */
+    stream->avail_in = left < UINT_MAX ? (unsigned)left : UINT_MAX; /* of memory; 4 GB will do */
     source->inflating = true;
     source->ended = source->broken != NULL;
     source->have = 0;

@@ -22,15 +22,14 @@ int index_failed(struct index *index, struct err *err)
     return database_failed(index->db, err);
 }
 
-/* A writer whose index.db could not be opened again after another had taken its place. */
-static int need_database(const struct index *index, struct err *err)
+int index_need_database(const struct index *index, struct err *err)
 {
     return index->db ? 0 : err_set(err, ERR_FAILED, "index.db: not open");
 }
 
 sqlite3_stmt *index_statement(struct index *index, enum statement which, struct err *err)
 {
-    if (need_database(index, err) < 0)
+    if (index_need_database(index, err) < 0)
         return NULL;
     if (!index->statement[which]) {
         struct buf sql = {0};
@@ -62,19 +61,19 @@ void bind_text(sqlite3_stmt *statement, int at, const char *text)
         sqlite3_bind_null(statement, at);
 }
 
-static int pragma(struct index *index, const char *sql, struct err *err)
+int index_pragma(struct index *index, const char *sql, struct err *err)
 {
     return sqlite3_exec(index->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0
                                                                        : index_failed(index, err);
 }
 
-static void close_database(struct index *index)
+void index_close_database(struct index *index)
 {
     for (int i = 0; i < SQL_COUNT; i++) {
         sqlite3_finalize(index->statement[i]);
         index->statement[i] = NULL;
     }
-    sqlite3_close(index->db);
+    sqlite3_close_v2(index->db); /* a query that is still running ends on it */
     index->db = NULL;
     index->large = false;
     index->matching = false;
@@ -82,7 +81,7 @@ static void close_database(struct index *index)
         writer_forget(index->writer);
 }
 
-static char *file_name(const struct index *index, const char *suffix)
+char *index_file_name(const struct index *index, const char *suffix)
 {
     return xasprintf("%s/index.db%s", index->root, suffix);
 }
@@ -103,7 +102,7 @@ static char *as_uri(const char *path, const char *parameters)
     return buf_take(&uri);
 }
 
-static int open_file(struct index *index, const char *path, int flags, struct err *err)
+int index_open_file(struct index *index, const char *path, int flags, struct err *err)
 {
     if (sqlite3_open_v2(path, &index->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE,
                         NULL) == SQLITE_OK) {
@@ -128,14 +127,15 @@ static int open_reader(struct index *index, const char *path, struct err *err)
     bool newer;
     int result;
 
-    if (open_file(index, path, SQLITE_OPEN_READONLY, err) < 0)
+    if (index_open_file(index, path, SQLITE_OPEN_READONLY, err) < 0)
         return -1;
-    if (pragma(index, "PRAGMA cache_size = -32768; SELECT 1 FROM sqlite_schema LIMIT 1", err) == 0)
+    if (index_pragma(index, "PRAGMA cache_size = -32768; SELECT 1 FROM sqlite_schema LIMIT 1",
+                     err) == 0)
         return 0;
     result = sqlite3_errcode(index->db);
     if (result != SQLITE_CANTOPEN && result != SQLITE_READONLY)
         return -1;
-    log = file_name(index, "-wal");
+    log = index_file_name(index, "-wal");
     newer = stat(log, &status) == 0 && status.st_size > 0;
     free(log);
     if (newer)
@@ -143,9 +143,9 @@ static int open_reader(struct index *index, const char *path, struct err *err)
                        "index.db: index.db-wal holds newer rows, and they cannot be read because "
                        "index.db-shm beside it cannot be written: whoever can write there makes it "
                        "readable with pacs-index --stats");
-    close_database(index);
+    index_close_database(index);
     uri = as_uri(path, "?immutable=1");
-    result = open_file(index, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
+    result = index_open_file(index, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
     free(uri);
     return result;
 }
@@ -195,11 +195,12 @@ static int prepare_writer(struct index *index, int version, struct err *err)
               "PRAGMA locking_mode = EXCLUSIVE"
             : "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -8192";
 
-    if ((index->mode == INDEX_WRITE && use_log(index, err) < 0) || pragma(index, settings, err) < 0)
+    if ((index->mode == INDEX_WRITE && use_log(index, err) < 0) ||
+        index_pragma(index, settings, err) < 0)
         return -1;
     if (index->mode == INDEX_WRITE)
         sqlite3_wal_autocheckpoint(index->db, CHECKPOINT_PAGES);
-    if (index->durable && pragma(index, "PRAGMA synchronous = FULL", err) < 0)
+    if (index->durable && index_pragma(index, "PRAGMA synchronous = FULL", err) < 0)
         return -1;
     if (version == 0)
         return schema_create(index->db, index->mode != INDEX_BULK, err);
@@ -243,14 +244,14 @@ static int open_for_reading(struct index *index, const char *path, struct err *e
             return -1;
         if (is_same_file(index, path))
             return check_version(index, &version, err);
-        close_database(index);
+        index_close_database(index);
     }
     return err_set(err, ERR_BUSY, "%s: replaced again and again", path);
 }
 
-static int open_database(struct index *index, struct err *err)
+int index_open_database(struct index *index, struct err *err)
 {
-    char *path = file_name(index, index->mode == INDEX_BULK ? ".new" : "");
+    char *path = index_file_name(index, index->mode == INDEX_BULK ? ".new" : "");
     int status = -1, version;
 
     if (index->mode == INDEX_READ) {
@@ -258,14 +259,14 @@ static int open_database(struct index *index, struct err *err)
     } else {
         if (index->mode == INDEX_BULK)
             unlink(path);
-        if (open_file(index, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err) == 0 &&
+        if (index_open_file(index, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err) == 0 &&
             check_version(index, &version, err) == 0 && prepare_writer(index, version, err) == 0) {
             remember_file(index, path);
             status = 0;
         }
     }
     if (status < 0 && index->db)
-        close_database(index);
+        index_close_database(index);
     free(path);
     return status;
 }
@@ -286,7 +287,7 @@ static int open_locked(struct index *index, struct err *err)
     free(path);
     if (index_hold(index, err) < 0)
         return -1;
-    status = open_database(index, err);
+    status = index_open_database(index, err);
     if (index->mode != INDEX_BULK || status < 0)
         index_release(index);
     return status;
@@ -305,7 +306,7 @@ struct index *index_open(const char *root, enum index_mode mode, struct err *err
         /* A query is over in milliseconds. SQLite would make room for twenty pages first, and touch
          * all of it: 37 page faults of 195 (no effect once the library is in use). */
         sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
-        status = open_database(index, err);
+        status = index_open_database(index, err);
     } else {
         index->writer = writer_new();
         status = open_locked(index, err);
@@ -329,9 +330,9 @@ void index_close(struct index *index)
         lock_fd(index->lock, "index.lock", 0, NULL) < 0)
         sqlite3_db_config(index->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (index->db)
-        close_database(index);
+        index_close_database(index);
     if (index->mode == INDEX_BULK && !index->renamed) {
-        char *path = file_name(index, ".new");
+        char *path = index_file_name(index, ".new");
 
         unlink(path);
         free(path);
@@ -382,14 +383,14 @@ static int follow_file(struct index *index, struct err *err)
     if (index->mode != INDEX_WRITE)
         return 0;
     if (index->db) {
-        path = file_name(index, "");
+        path = index_file_name(index, "");
         same = is_same_file(index, path);
         free(path);
         if (same)
             return 0;
-        close_database(index);
+        index_close_database(index);
     }
-    return open_database(index, err);
+    return index_open_database(index, err);
 }
 
 /* What was remembered holds as long as no one else has written. */
@@ -446,7 +447,7 @@ int index_grow_cache(struct index *index, struct err *err)
     if (index->large)
         return 0;
     index->large = true;
-    return pragma(index, "PRAGMA cache_size = -65536", err);
+    return index_pragma(index, "PRAGMA cache_size = -65536", err);
 }
 
 int index_need_transaction(const struct index *index, struct err *err)
@@ -494,33 +495,16 @@ void index_rollback(struct index *index)
     end_transaction(index);
 }
 
-/* SQLite keeps all writers out while it waits for readers: many short tries instead. */
-static int checkpoint_all(sqlite3 *db, int wait_ms)
-{
-    int64_t end = monotonic_ms() + wait_ms;
-    int result;
-
-    sqlite3_busy_timeout(db, 20);
-    for (;;) {
-        result = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-        if (result != SQLITE_BUSY || monotonic_ms() >= end)
-            break;
-        sqlite3_sleep(50);
-    }
-    sqlite3_busy_timeout(db, wait_ms);
-    return result;
-}
-
 int index_checkpoint(struct index *index, bool wait, struct err *err)
 {
     int result;
 
     if (index->mode != INDEX_WRITE)
         return err_set(err, ERR_FAILED, "index.db: not open for writing");
-    if (need_database(index, err) < 0)
+    if (index_need_database(index, err) < 0)
         return -1;
     if (wait)
-        result = checkpoint_all(index->db, index->lock_ms);
+        result = database_checkpoint(index->db, index->lock_ms);
     else
         result = sqlite3_wal_checkpoint_v2(index->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     if (result == SQLITE_OK || (!wait && result == SQLITE_BUSY))
@@ -532,7 +516,7 @@ int index_checkpoint(struct index *index, bool wait, struct err *err)
  * log. None of its locks are on this file, so that it may be opened and closed here. */
 int index_sync(struct index *index, struct err *err)
 {
-    char *path = file_name(index, "-wal");
+    char *path = index_file_name(index, "-wal");
     int fd = open(path, O_RDONLY | O_CLOEXEC), status = 0;
 
     if (fd < 0)
@@ -552,147 +536,6 @@ int index_set_durable(struct index *index, bool durable, struct err *err)
     if (index->in_transaction)
         return err_set(err, ERR_FAILED, "index.db: a transaction is open");
     index->durable = durable;
-    return pragma(index, durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
-                  err);
-}
-
-/* ---- a new index in the place of the old ---- */
-
-/* Empties the old index's log: whoever still has that index open reads on from its file, and its log
- * can never be taken for the new one's. */
-static int retire_old(struct index *index, struct err *err)
-{
-    struct index old = {
-        .root = index->root, .mode = INDEX_WRITE, .lock = -1, .lock_ms = index->lock_ms};
-    char *path = file_name(index, "");
-    int status = 0;
-
-    if (access(path, F_OK) == 0 && open_file(&old, path, SQLITE_OPEN_READWRITE, err) == 0) {
-        /* A broken index is no reason to refuse its replacement. Without a read SQLite does not know
-         * yet that there is a log. */
-        sqlite3_exec(old.db, "SELECT 1 FROM sqlite_schema LIMIT 1", NULL, NULL, NULL);
-        if (checkpoint_all(old.db, index->lock_ms) == SQLITE_BUSY)
-            status = err_set(err, ERR_BUSY, "index.db: a reader is still at work on the old index");
-        sqlite3_close(old.db);
-    }
-    free(path);
-    return status;
-}
-
-static int sync_file(const char *path, struct err *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC), status = 0;
-
-    if (fd < 0 || fsync(fd) < 0)
-        status = err_sys(err, "%s", path);
-    if (fd >= 0)
-        close(fd);
-    return status;
-}
-
-static int swap_files(struct index *index, struct err *err)
-{
-    char *from = file_name(index, ".new"), *to = file_name(index, "");
-    char *log = file_name(index, "-wal"), *shared = file_name(index, "-shm");
-    int status = -1;
-
-    if (sync_file(from, err) < 0)
-        goto out;
-    if (rename(from, to) < 0) {
-        err_sys(err, "%s", to);
-        goto out;
-    }
-    index->renamed = true;
-    unlink(log);
-    unlink(shared);
-    status = sync_folder(AT_FDCWD, index->root, err);
-out:
-    free(from);
-    free(to);
-    free(log);
-    free(shared);
-    return status;
-}
-
-/* Of objects with one SOP Instance UID the first stays. Only looked for when the unique index finds
- * some: it costs a sort of all UIDs. */
-static const char drop_copies[] =
-    "CREATE TEMP TABLE copy AS SELECT id, series, folder, path, (SELECT min(id) FROM instance "
-    "WHERE "
-    "uid = i.uid) AS first FROM instance AS i WHERE uid IN (SELECT uid FROM instance GROUP BY uid "
-    "HAVING count(*) > 1);"
-    "DELETE FROM copy WHERE id = first;"
-    "UPDATE file SET instance = -c.first FROM copy AS c WHERE file.folder = c.folder AND "
-    "file.name = c.path;"
-    "DELETE FROM instance WHERE id IN (SELECT id FROM copy);";
-
-/* The series' studies are counted anew without them. */
-static int recount_copies(struct index *index, struct err *err)
-{
-    sqlite3_stmt *statement = NULL;
-    int result;
-
-    if (sqlite3_prepare_v2(index->db,
-                           "SELECT DISTINCT study FROM copy JOIN series ON series.id = copy.series",
-                           -1, &statement, NULL) != SQLITE_OK)
-        return index_failed(index, err);
-    while ((result = sqlite3_step(statement)) == SQLITE_ROW)
-        writer_recount(index, sqlite3_column_int64(statement, 0));
-    if (result != SQLITE_DONE)
-        index_failed(index, err);
-    sqlite3_finalize(statement);
-    return result == SQLITE_DONE ? writer_flush(index, err) : -1;
-}
-
-static int finish_indexes(struct index *index, struct err *err)
-{
-    /* With a journal: what fails here goes back. */
-    if (pragma(index, "PRAGMA journal_mode = MEMORY", err) < 0)
-        return -1;
-    if (schema_secondary(index->db, err) == 0)
-        return 0;
-    if (sqlite3_errcode(index->db) != SQLITE_CONSTRAINT || index_begin(index, err) < 0)
-        return -1;
-    /* Looked up by it, a copy is found in a moment; the others serve the counting. */
-    if (pragma(index,
-               "CREATE INDEX copies ON instance(uid);"
-               "CREATE INDEX instance_series ON instance(series);"
-               "CREATE INDEX series_study ON series(study)",
-               err) < 0 ||
-        pragma(index, drop_copies, err) < 0 || recount_copies(index, err) < 0 ||
-        pragma(index,
-               "DROP INDEX copies; DROP INDEX instance_series; DROP INDEX series_study;"
-               "DROP TABLE copy",
-               err) < 0) {
-        index_rollback(index);
-        return -1;
-    }
-    return index_commit(index, err) < 0 ? -1 : schema_secondary(index->db, err);
-}
-
-int index_replace(struct index *index, struct err *err)
-{
-    if (index->mode != INDEX_BULK || index->broken || index->in_transaction ||
-        need_database(index, err) < 0)
-        return err_set(err, ERR_FAILED, "index.db: no finished bulk load to put in its place");
-    if (!index->finished && finish_indexes(index, err) < 0) {
-        index->broken = true;
-        return -1;
-    }
-    index->finished = true;
-    if (retire_old(index, err) < 0)
-        return -1;
-    index->broken = true; /* until all is done */
-    if (pragma(index, "PRAGMA journal_mode = DELETE", err) < 0 ||
-        pragma(index, "PRAGMA locking_mode = NORMAL; PRAGMA journal_mode = WAL", err) < 0)
-        return -1;
-    close_database(index);
-    if (swap_files(index, err) < 0)
-        return -1;
-    index->mode = INDEX_WRITE;
-    if (open_database(index, err) < 0)
-        return -1;
-    index->broken = false;
-    index_release(index);
-    return 0;
+    return index_pragma(index,
+                        durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", err);
 }

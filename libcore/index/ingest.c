@@ -25,15 +25,28 @@ void ingest_report_free(struct ingest_report *report)
     buf_free(&report->reason);
 }
 
+static int read_policy(struct config *config, int *policy, struct err *err)
+{
+    if (config_choice(config, "store", "duplicate", "quarantine|keep|replace", DUPLICATE_QUARANTINE,
+                      policy, err) < 0)
+        return -1;
+    return config_unknown(config, "store", err);
+}
+
+int ingest_check_config(struct config *config, struct err *err)
+{
+    int policy;
+
+    return read_policy(config, &policy, err);
+}
+
 struct ingest *ingest_new(struct archive *archive, struct err *err)
 {
     struct ingest *ingest = xcalloc(1, sizeof *ingest);
 
     object_reader_init(&ingest->reader);
     ingest->store = archive_store(archive);
-    if (config_choice(archive_config(archive), "store", "duplicate", "quarantine|keep|replace",
-                      DUPLICATE_QUARANTINE, &ingest->policy, err) < 0 ||
-        config_unknown(archive_config(archive), "store", err) < 0 ||
+    if (read_policy(archive_config(archive), &ingest->policy, err) < 0 ||
         !(ingest->index = archive_index(archive, err))) {
         ingest_free(ingest);
         return NULL;

@@ -41,6 +41,9 @@ void ingest_report_free(struct ingest_report *report);
 
 struct ingest;
 
+/* Is the section [store] of pacs.conf in order? -1: "FILE:LINE: ...". */
+int ingest_check_config(struct config *config, struct err *err);
+
 /* One per process; keeps the scanner and what it knows of studies. */
 struct ingest *ingest_new(struct archive *archive, struct err *err);
 /* Takes over `incoming`. The report is overwritten. */

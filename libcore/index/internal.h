@@ -100,6 +100,19 @@ int index_step(struct index *index, sqlite3_stmt *statement, struct err *err);
 /* A transaction of many rows: more memory for the cache from now on. */
 int index_grow_cache(struct index *index, struct err *err);
 int index_need_transaction(const struct index *index, struct err *err);
+/* ---- of index.c, for replace.c ---- */
+
+char *index_file_name(const struct index *index, const char *suffix); /* to be freed */
+int index_pragma(struct index *index, const char *sql, struct err *err);
+/* Any SQLite file as the index's database; and index.db, as the mode wants it. */
+int index_open_file(struct index *index, const char *path, int flags, struct err *err);
+int index_open_database(struct index *index, struct err *err);
+void index_close_database(struct index *index);
+/* There is none when index.db could not be opened again after another had taken its place. */
+int index_need_database(const struct index *index, struct err *err);
+/* Empties the log, waiting for readers. Returns what SQLite does. */
+int database_checkpoint(sqlite3 *db, int wait_ms);
+
 /* The SQL text of a statement, into `sql`. */
 void statement_text(enum statement which, struct buf *sql);
 

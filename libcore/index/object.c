@@ -60,12 +60,14 @@ static void read_calling(struct object_reader *reader, struct object *object)
 
     for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++) {
         const char *start;
+        size_t length;
 
         buf_clear(text);
         scan_text(reader->scanner, tags[i], text);
         start = buf_text(text) + strspn(buf_text(text), " ");
-        if (*start && strlen(start) <= AET_MAX) {
-            strcpy(object->calling, start);
+        length = strlen(start);
+        if (length > 0 && length <= AET_MAX) {
+            memcpy(object->calling, start, length + 1);
             object->record.calling_aet = object->calling;
             return;
         }

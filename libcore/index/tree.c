@@ -383,7 +383,8 @@ static int put_single(struct feeding *feeding, const char *path, struct err *err
     char *folder = folder_part(path, &name);
     int status = 0;
 
-    if (!feeding->named_folder || strcmp(folder, feeding->named_folder) != 0) {
+    if (!feeding->named_folder || !feeding->single_folder ||
+        strcmp(folder, feeding->named_folder) != 0) {
         status = put_singles(feeding, err);
         free(feeding->single_folder);
         free(feeding->named_folder);

@@ -162,10 +162,11 @@ static uint8_t *put_text(uint8_t *at, unsigned element, const char *text, char p
     if (!length)
         return at;
     at = put_head(at, element, length + odd);
-    memcpy(at, text, length);
+    while (*text)
+        *at++ = (uint8_t)*text++;
     if (odd)
-        at[length] = (uint8_t)padding;
-    return at + length + odd;
+        *at++ = (uint8_t)padding;
+    return at;
 }
 
 void dimse_put_command(struct buf *out, uint8_t context_id, const struct dimse_command *command,

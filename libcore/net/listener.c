@@ -366,7 +366,7 @@ static void take_connection(struct listener *listener, int fd,
 
 static void accept_one(struct listener *listener, int socket)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t length = sizeof address;
     int fd = accept4(socket, (struct sockaddr *)&address, &length, SOCK_CLOEXEC);
 

@@ -35,12 +35,12 @@ struct setting {
 /* clang-format off */
 static const struct setting settings[] = {
     {"port", SETTING_NUMBER, FIELD(port), "11112", 0, 65535},
-    {"bind", SETTING_TEXT, FIELD(bind), NULL},
-    {"aet", SETTING_AET, FIELD(aet), "PACS"},
+    {"bind", SETTING_TEXT, FIELD(bind), NULL, 0, 0, NULL},
+    {"aet", SETTING_AET, FIELD(aet), "PACS", 0, 0, NULL},
     {"called-aets", SETTING_AETS, FIELD(called_aets), "any", 0, 0, "any"},
     {"calling-aets", SETTING_AETS, FIELD(calling_aets), "any", 0, 0, "any"},
     {"storage-classes", SETTING_UIDS, FIELD(storage_classes), NULL, 0, 0, "any"},
-    {"transfer-syntaxes", SETTING_UIDS, FIELD(transfer_syntaxes), NULL},
+    {"transfer-syntaxes", SETTING_UIDS, FIELD(transfer_syntaxes), NULL, 0, 0, NULL},
     {"sync", SETTING_CHOICE, FIELD(sync), "object", 0, 0, "object|association|none"},
     {"max-pdu", SETTING_NUMBER, FIELD(max_pdu), "131072", 4096, 131072},
     {"max-associations", SETTING_NUMBER, FIELD(max_associations), "64", 1, 4096},

@@ -176,7 +176,8 @@ uint16_t storage_end(struct storage *storage, const struct dimse_command *reques
     buf_clear(&storage->comment);
     if (!request->has_data) {
         storage_drop(storage);
-        status = refuse(storage, request, STATUS_CANNOT_UNDERSTAND, "the request has no data set", NULL);
+        status =
+            refuse(storage, request, STATUS_CANNOT_UNDERSTAND, "the request has no data set", NULL);
         *comment = buf_text(&storage->comment);
         return status;
     }

@@ -107,10 +107,9 @@ static bool date_digits(const char *date, char digits[9])
 
 void store_study_folder(const char *study_date, const char *study_uid, struct buf *out)
 {
-    char date[9] = "";
+    char digits[9];
+    const char *date = study_date && date_digits(study_date, digits) ? digits : "00000000";
 
-    if (!study_date || !date_digits(study_date, date))
-        strcpy(date, "00000000");
     buf_addf(out, OBJECTS_FOLDER "/%.4s/%.2s/%.2s/%s", date, date + 4, date + 6, study_uid);
 }
 

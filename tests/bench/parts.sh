@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2034,SC2154
-# Indexing, start and latency, memory; sourced by run.
+# Indexing, queries, start and latency, memory; sourced by run.
 
 # best RUNS SCRIPT: the shortest of several, in seconds; $FRESH is a new folder each time.
 best()
@@ -63,6 +63,20 @@ received()
     peer_stop
     index_line 'pacs-index --rebuild, 20000 files' 20000 \
         "$(best 3 'pacs-index -q -A "$W/received/archive" --rebuild')"
+}
+
+# The database alone, without files: rows made up by indexbench.
+part_query()
+{
+    heading 'Rows into index.db, 1000 in a transaction; then queries on 200,000 studies, 1,000,000 objects'
+    for what in '' random bulk; do
+        mkdir "$W/rows.$what"
+        printf '%-20s' "${what:-UIDs in order}"
+        indexbench write "$W/rows.$what" 10000 25 $what || problem "indexbench write $what"
+    done
+    mkdir "$W/rows"
+    indexbench write "$W/rows" 200000 5 bulk >/dev/null && indexbench query "$W/rows" 7 ||
+        problem 'indexbench query'
 }
 
 # What went wrong in a subshell.

@@ -35,7 +35,7 @@ $(cut -f1 "$RECV_OUT" | sort -u | wc -l)
 $(cut -f1 "$RECV_OUT" | sort -u | wc -l)"
 
 check 'a new archive' fresh_recv
-find "$DATA/ct-study" "$DATA/mr-orientation" "$DATA/pydicom/test_files/dicomdirtests/7" -type f >files
+find "$DATA/ct-study" "$DATA/mr-orientation" "$DATA/pydicom/test_files/dicomdirtests/98892001" -type f >files
 xargs -P 8 -n 1 storescu -R localhost "$PORT" <files
 check_same 'storescu, eight at a time: all is stored' 'rows; files; lines' "$(wc -l <files)
 $(wc -l <files)

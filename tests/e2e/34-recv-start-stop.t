@@ -37,6 +37,7 @@ wrong 'an unknown name' '2: .*max-pdus' '[recv]' 'max-pdus = 16384'
 wrong 'an unknown section' '1|2: .*\[recieve\]' '[recieve]' 'port = 104'
 wrong 'neither' '2: ' '[recv]' 'port'
 wrong 'an earlier line of a name is checked as well' '2: port' '[recv]' 'port = x' 'port = 0'
+wrong 'what is read elsewhere is checked as well' '2: duplicate = maybe: ' '[store]' 'duplicate = maybe'
 check_fails '--check finds it too' 2 pacs-recv -A "$A" --check
 conf '[recv]' 'port = 0'
 check_fails 'an option is checked by the same rules' 2 pacs-recv -A "$A" --max-pdu 1
@@ -120,8 +121,8 @@ check_same 'does not hold it up' 'echo $RECV_STATUS' 0
 check 'it starts again' start_recv
 background rawscu -q --fresh --stall-at 300000 localhost "$PORT" "$large"
 check 'an object is on its way' wait_for 10 eval '[ $(left) -eq 1 ]'
-kill -SEGV "$(pgrep -P "$RECV_PID")"
-check 'a worker that dies is told of, with its peer' told '127.0.0.1: worker [0-9]+ died by signal 11'
+kill -KILL "$(pgrep -P "$RECV_PID")"
+check 'a worker that dies is told of, with its peer' told '127.0.0.1: worker [0-9]+ died by signal 9'
 check 'what it left is swept' wait_for 20 eval '[ $(left) -eq 0 ]'
 check 'the next sender is served' rawscu -q --fresh localhost "$PORT" "$small"
 

@@ -5,7 +5,8 @@
 . "$(dirname "$0")/lib.sh"
 require_tool dcmdump sqlite3 jq python3 script pacs-index pacs-find
 
-check 'the files are indexed' pacs-index -q -A "$A" --import "$DATA/pydicom/test_files/dicomdirtests" \
+# Two files are of the same instance as others, two of no class: status 1.
+check_fails 'the files are indexed' 1 pacs-index -q -A "$A" --import "$DATA/pydicom/test_files/dicomdirtests" \
     "$DATA/pydicom/charset_files" "$DATA/ct-study" "$DATA"/odd/pid-*.dcm "$DATA"/odd/pn-*.dcm
 PACS_ARCHIVE=$A
 export PACS_ARCHIVE
@@ -152,6 +153,10 @@ child = subprocess.run(["pacs-find", "-L", "instance"], stdout=write, stderr=sub
 print(child.returncode, child.stderr.decode())
 END
 check_same 'nor with SIGPIPE ignored' 'python3 python.py' '0 '
+check_fails 'a stdout that is closed is one' 2 sh -c 'pacs-find >&-'
+check_same 'and no file gets what was meant for it' 'pacs-find -k "" | sort | diff - want' \
+    "$(pacs-find -k '' | sort >want; pacs-find -L instance >&- 2>/dev/null)"
+check 'a stdin that is closed is none' sh -c 'pacs-find <&-'
 check_fails 'a full disk is one' 2 sh -c 'pacs-find >/dev/full'
 check 'no memory is misused or lost' under_valgrind pacs-find -L series --table -k \
     PatientName,FlipAngle,0018,1210 'PatientName=*o*' KVP!= --sort -SeriesNumber

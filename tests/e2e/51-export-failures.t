@@ -119,6 +119,8 @@ if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=256k none small 2>/dev/null; the
 else
     skip 'a disk that is full' 'needs to be root and to mount a tmpfs'
 fi
+check_fails 'a stdout that is closed' 2 sh -c "pacs-export -o - $study >&-"
+check_fails 'a stdin that is closed' 2 sh -c 'pacs-export -o closed.zip <&-'
 check_fails 'stdout on a full disk' 2 sh -c 'pacs-find | pacs-export -o - >/dev/full'
 
 # ---- signals and readers that leave ----
@@ -174,6 +176,14 @@ END
 check_like 'progress after a second, on a terminal' \
     'script -qec "sh slow.sh" /dev/null </dev/null | tr "\r" "\n"' \
     'pacs-export: [0-9]+ (of [0-9]+ )?objects, [0-9]+/s'
+# A pipe holds 1 MB at most, two blocks are under way: the export waits for its reader in the middle.
+mkdir copies
+for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+    cp "$DATA/ct-study/S2010/I10" copies/$i
+done
+check_like 'with the time left' \
+    'script -qec "pacs-export -o - ./copies/* | (sleep 1.5; cat >piped.tar)" /dev/null </dev/null | tr "\r" "\n"' \
+    'pacs-export: [0-9]+ of 12 objects, [0-9]+/s, [0-9]+ MB/s, 0m[0-9]+s left'
 check_same 'which is gone at the end' 'script -qec "pacs-export -o terminal2.tar $study" /dev/null </dev/null' ''
 check_same 'and nowhere else' 'sh -c "(echo $study; sleep 1.2; echo patient:77654033) | pacs-export -o p.tar" 2>&1' ''
 check_same '-v names each on stderr' 'pacs-export -v -o v.tar "$study" 2>&1 >/dev/null | grep -c "dcm$"' "$of_study"

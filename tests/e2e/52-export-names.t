@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 require_tool dcmdump python3 unzip pacs-index pacs-find pacs-export
 
-check 'files of every kind are indexed' pacs-index -q -A "$A" --import "$DATA"
+check_fails 'files of every kind, broken ones too, are indexed' 1 pacs-index -q -A "$A" --import "$DATA"
 PACS_ARCHIVE=$A
 export PACS_ARCHIVE
 all=$(pacs-find -L instance | wc -l)

@@ -358,39 +358,41 @@ static void random_expression(char out[512], tag_t tag, enum query_level level)
 {
     static const char *const operators[] = {"=", "=", "=", "!=", "<", "<=", ">", ">="};
     struct buf one = {0}, two = {0};
-    char name[10], text[200], other[200];
-    size_t length;
+    char name[10], text[100];
+    const char *before = "", *after = "", *rest = "";
+    int from = 0, length;
 
     value_of(tag, level, rand() % count[level], &one);
     value_of(tag, level, rand() % count[level], &two);
-    snprintf(text, sizeof text, "%.100s", one.length ? one.data : "1");
-    snprintf(other, sizeof other, "%.90s", two.length ? two.data : "2");
-    length = strlen(text);
+    snprintf(text, sizeof text, "%s", one.length ? one.data : "1");
+    length = (int)strlen(text);
     switch (rand() % 10) {
     case 0:
-        text[rand() % (int)(length + 1)] = '\0';
-        strcat(text, "*");
+        length = rand() % (length + 1);
+        after = "*";
         break;
     case 1:
-        memmove(text + 1, text + rand() % (int)length, length);
-        text[0] = '*';
-        text[1 + (size_t)rand() % strlen(text)] = '\0';
-        strcat(text, "*");
+        from = rand() % length;
+        length = rand() % (length - from) + 1;
+        before = after = "*";
         break;
     case 2:
-        text[rand() % (int)length] = '?';
+        text[rand() % length] = '?';
         break;
     case 3:
-        strcat(strcat(text, "\\"), other);
+        after = "\\";
+        rest = buf_text(&two);
         break;
     case 4:
-        strcat(strcat(text, rand() % 2 ? "-" : ".."), other);
+        after = rand() % 2 ? "-" : "..";
+        rest = buf_text(&two);
         break;
     case 5:
-        strcat(text, rand() % 2 ? "-" : "..");
+        after = rand() % 2 ? "-" : "..";
         break;
     case 6:
-        strcpy(text, PICK(odd_values));
+        length = 0;
+        after = PICK(odd_values);
         break;
     case 7:
         flip_case(text);
@@ -398,7 +400,8 @@ static void random_expression(char out[512], tag_t tag, enum query_level level)
     default:
         break;
     }
-    snprintf(out, 512, "%s%s%s", keyword_name(tag, name), PICK(operators), text);
+    snprintf(out, 512, "%s%s%s%.*s%s%.90s", keyword_name(tag, name), PICK(operators), before,
+             length, text + from, after, rest);
     buf_free(&one);
     buf_free(&two);
 }

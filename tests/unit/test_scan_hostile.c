@@ -47,10 +47,17 @@ static void check_result(const struct buf *file, enum scan_result expected, cons
 
 static void what_is_no_dicom(void **state)
 {
+    struct scanner *scanner = scanner_new(wanted, WANTED);
     struct buf file = {0};
 
     (void)state;
     check_result(&file, SCAN_NOT_DICOM, "empty file");
+    for (int i = 0; i < 2; i++) {
+        const char *syntax = i ? UID_DEFLATED_LE : UID_IMPLICIT_LE;
+
+        assert_int_equal(scan_memory(scanner, NULL, 0, syntax, "object", &scan_err), SCAN_ERROR);
+    }
+    scanner_free(scanner);
     buf_addc(&file, 'x');
     check_result(&file, SCAN_NOT_DICOM, "not DICOM");
     buf_adds(&file, " is a text, and goes on for some lines\nlike this\n");
@@ -131,6 +138,10 @@ static void lengths_beyond_the_end(void **state)
             head(&file, EXPLICIT, TAG(0x0029, 0x1000), VR_OB, lengths[i]);
             check_result(&file, SCAN_OK, NULL); /* behind the last wanted tag */
         }
+    /* beyond the last wanted tag, but nothing came before it: that is no regular end */
+    start_file(&file, UID_EXPLICIT_LE);
+    head(&file, EXPLICIT, TAG(0x0029, 0x1000), VR_OB, 1000);
+    check_result(&file, SCAN_ERROR, "a value goes on behind the end");
     /* in the meta header */
     file.length = 0;
     preamble(&file);
