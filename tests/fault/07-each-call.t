@@ -43,7 +43,7 @@ attached()
 # The next place to strike: each in the long form; early ones and some later ones in the short form.
 next()
 {
-    n=$((n + 1 + n * $(rounds 1 0)))
+    if [ -n "${SOAK:-}" ]; then n=$((n + 1)); else n=$((2 * n + 1)); fi
 }
 
 killed=0
