@@ -29,7 +29,7 @@ static void print_uids(enum uid_kind kind)
             continue;
         if (kind == UID_TRANSFER_SYNTAX && recv_choose(&config, &proposal) < 0)
             continue;
-        printf(".It %s Ta %s\n", entry[i].name, entry[i].uid);
+        printf(".It \"%s\" Ta %s\n", entry[i].name, entry[i].uid);
     }
 }
 
