@@ -153,7 +153,7 @@ int task_find_place(struct task *task, struct err *err)
         store_study_folder(task->record->value[ATTRIBUTE_STUDY_DATE], study, &ingest->folder);
     task->record->study_folder = ingest->folder.data;
     buf_clear(&ingest->path);
-    object_path(task->record, ingest->folder.data, &ingest->path);
+    object_place(task->record, ingest->folder.data, &ingest->path);
     return 0;
 }
 

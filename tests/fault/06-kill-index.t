@@ -6,7 +6,7 @@
 require_tool dcmdump sqlite3
 
 wanted=$(rounds 12 120)
-dicomgen --patients 4 --studies 2 --series 2 --instances "$(rounds 40 125)" --pixels 3000 "$T/tree"
+dicomgen --patients 4 --studies 2 --series 2 --instances "$(rounds 40 80)" --pixels 3000 "$T/tree"
 fresh
 find "$T/tree" -type f -print0 | xargs -0 rawscu --digest-only | cut -f1,2 >"$T/tries"
 files=$(wc -l <"$T/tries")
