@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2034 # scripts of the checks are evaluated
 # What findscu asks pacs-recv: each level, model and type of matching, and the status when it cannot be.
 . "$(dirname "$0")/lib.sh"
 require_tool pacs-recv pacs-index findscu dcmdump sqlite3 odil python3

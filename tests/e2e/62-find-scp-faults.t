@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2034 # scripts of the checks are evaluated
 # C-FIND users that break off, stall, ask two things at once or ask nonsense: the right status or an abort, a
 # line in the log, and the next one is served; no worker stays, none grows.
 . "$(dirname "$0")/lib.sh"

@@ -11,10 +11,11 @@
 #include "dicom/charset.h"
 #include "dicom/dataset.h"
 #include "dicom/uid.h"
+#include "dicom/value.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-/* Everything that can be read is read; what the texts say, in order, is gathered. */
+/* Everything that can be read is read; what the texts that have a character set say, in order, is gathered. */
 static void look(const struct dataset *dataset, struct buf *texts)
 {
     tag_t last = 0;
@@ -33,7 +34,7 @@ static void look(const struct dataset *dataset, struct buf *texts)
         assert(dataset_has(dataset, tag) && dataset_vr(dataset, tag) != VR_NONE);
         dataset_text(dataset, tag, &text);
         assert(utf8_valid(buf_text(&text), text.length));
-        if (tag != TAG(0x0008, 0x0005))
+        if (tag != TAG(0x0008, 0x0005) && value_has_charset(dataset_vr(dataset, tag)))
             buf_add(texts, buf_text(&text), text.length);
         for (size_t n = 0; n < dataset_items(dataset, tag); n++)
             look(dataset_item(dataset, tag, n), texts);
