@@ -98,8 +98,8 @@ $(filter-out $(DCMTK_COMMANDS:%=$(B)/%),$(COMMANDS:%=$(B)/%)): $(B)/%: $(B)/cmd/
 	$(call step,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-# tests/unit/test_dcmtk_transcode*.c may use the transcoder, test_dcmtk_*.c the bridge.
-$(B)/tests/test_dcmtk_transcode%: $(B)/tests/unit/test_dcmtk_transcode%.o $(B)/libdcmtranscode.a $(B)/libcore.a
+# tests/unit/test_dcmtk_transcode.c may use the transcoder, other test_dcmtk_*.c the bridge.
+$(B)/tests/test_dcmtk_transcode: $(B)/tests/unit/test_dcmtk_transcode.o $(B)/libdcmtranscode.a $(B)/libcore.a
 	$(call step,LD)
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(CODECS) $(DCMTK) $(LIBS) -lcmocka
 $(B)/tests/test_dcmtk_%: $(B)/tests/unit/test_dcmtk_%.o $(B)/libcore.a $(B)/libdcmbridge.a

@@ -162,6 +162,9 @@ E_TransferSyntax dcmtk_syntax(const transfer_syntax &syntax)
                                : EXS_LittleEndianExplicit;
 }
 
+/* Depth by elements: a few tenths of a second. */
+constexpr uint64_t lengths_work = 10000000;
+
 /* One call of dcm_transcode. */
 class Job
 {
@@ -178,8 +181,7 @@ class Job
 
     void run(dcm_transcoded &result)
     {
-        if (target.coding == source.coding && std::strcmp(target.uid, source.uid) == 0 &&
-            !options.sop_instance_uid) {
+        if (std::strcmp(target.uid, source.uid) == 0) {
             copy();
         } else {
             if (target.loses && !options.lossy)
@@ -294,8 +296,9 @@ class Job
             decode_nested(head, source);
             decode_nested(tail, source);
         }
-        /* Explicit lengths are what most peers are used to; they cost time at great depth. */
-        lengths = layout.depth > 16 ? EET_UndefinedLength : EET_ExplicitLength;
+        /* Explicit lengths are what most peers are used to. At each level DCMTK adds them up anew. */
+        lengths = uint64_t{layout.depth} * layout.elements > lengths_work ? EET_UndefinedLength
+                                                                          : EET_ExplicitLength;
     }
 
     void code()
@@ -313,8 +316,8 @@ class Job
 
     void begin_object()
     {
-        if (options.sop_instance_uid)
-            replace_instance(head, options.sop_instance_uid, changed);
+        if (options.sop_instance_uid && changed)
+            replace_instance(head, options.sop_instance_uid);
         if (!options.data_set_only)
             write_meta(head, meta, target.uid, out);
         if (target_syntax.deflated)
@@ -416,8 +419,6 @@ class Job
         uint64_t raw = 0, packed = 0;
 
         check_encodable(target, plain);
-        if (plain.subsampled())
-            fail("%s does not go into transfer syntax %s", photometric.c_str(), target.uid);
         for (uint32_t i = 0; i < before.frames; i++) {
             Frame frame = i ? next(frames, i, photometric) : std::move(first);
             Format coding = plain;
@@ -518,9 +519,9 @@ extern "C" int dcm_transcode(int fd, const char *name, int out,
         const Syntax *target = find_syntax(options->transfer_syntax);
         const bool same = std::strcmp(options->transfer_syntax, layout.transfer_syntax) == 0;
         const Syntax copied = {layout.transfer_syntax, Coding::none, true, false};
-        if (!target && same && !options->sop_instance_uid)
+        if (same)
             target = &copied;
-        if (!target || (!target->encodes && !(same && !options->sop_instance_uid)))
+        if (!target || !target->encodes)
             return err_set(err, ERR_INPUT, "%s: transfer syntax %s is not one to transcode into",
                            name, options->transfer_syntax);
         quiet_once();

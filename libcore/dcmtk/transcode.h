@@ -30,8 +30,9 @@ struct dcm_transcode_options {
     int quality; /* of them, 1 to 100; 0: 90 */
     /* The data set alone, as it goes over an association; otherwise a Part 10 file. */
     bool data_set_only;
-    /* A lossy object is a new instance (PS3.3 C.7.6.1.1.5): its UID is the caller's business. Replaces
-     * SOP Instance UID and marks the image derived; NULL: leave both. */
+    /* An object that lost something is a new instance (PS3.3 C.7.6.1.1.5): its UID is the caller's
+     * business. If something is lost, this replaces SOP Instance UID and the image is marked derived;
+     * NULL: both are left. */
     const char *sop_instance_uid;
 };
 

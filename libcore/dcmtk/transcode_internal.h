@@ -184,7 +184,8 @@ void decode_nested(DcmDataset &dataset, const Syntax &source);
 void describe_pixels(DcmDataset &head, const Format &before, const Format &after);
 /* `ratio` 0: lost before, nothing is known of how. */
 void describe_loss(DcmDataset &head, double ratio, const char *method);
-void replace_instance(DcmDataset &head, const char *uid, bool derived);
+/* And marks the image derived. */
+void replace_instance(DcmDataset &head, const char *uid);
 /* Preamble and meta header; `old` is asked for UIDs that the data set does not have. */
 void write_meta(DcmDataset &head, DcmMetaInfo &old, const char *transfer_syntax, Output &out);
 

@@ -32,7 +32,7 @@ static uint32_t number_of_frames(DcmItem &item)
     while (*end == ' ')
         end++;
     if (*end || value < 1 || value > INT32_MAX)
-        fail("its Number of Frames is none");
+        fail("its Number of Frames is \"%.20s\"", text.c_str());
     return static_cast<uint32_t>(value);
 }
 
@@ -120,6 +120,7 @@ static void decode_icon(DcmItem &item, DcmPixelData &pixels, const Syntax &sourc
     after.photometric = frame.photometric;
     Bytes data = before.bits_allocated == 1 ? frame.data : interleave(frame, after);
     data.resize((data.size() + 1) & ~size_t{1});
+    check(pixels.setVR(before.bits_allocated > 8 ? EVR_OW : EVR_OB));
     if (before.bits_allocated > 8)
         check(pixels.putUint16Array(reinterpret_cast<const Uint16 *>(data.data()),
                                     static_cast<unsigned long>(data.size() / 2)));
@@ -195,13 +196,11 @@ void describe_loss(DcmDataset &head, double ratio, const char *method)
     }
 }
 
-void replace_instance(DcmDataset &head, const char *uid, bool derived)
+void replace_instance(DcmDataset &head, const char *uid)
 {
     OFString type;
 
     check(head.putAndInsertString(DCM_SOPInstanceUID, uid));
-    if (!derived)
-        return;
     /* The first value tells whether pixels are those of the acquisition; the others stay. */
     if (head.findAndGetOFStringArray(DCM_ImageType, type).bad() || type.empty())
         type = "DERIVED\\SECONDARY";

@@ -97,6 +97,8 @@ class NativeFrames : public Frames
                               ? (uint64_t{format.frames} * format.pixels() * format.samples + 7) / 8
                               : frame * format.frames;
 
+        if (format.subsampled())
+            fail("uncompressed %s does not go into another coding", format.photometric.c_str());
         if (length < needed || (length - needed > 1 && length - needed >= frame))
             fail("it claims %u frames of %llu bytes, and its pixel data has %llu", format.frames,
                  static_cast<unsigned long long>(frame), static_cast<unsigned long long>(length));
