@@ -138,17 +138,20 @@ static uint16_t refuse(struct storage *storage, const struct dimse_command *requ
     return status;
 }
 
-/* The archive has judged the object, and may have put it into quarantine. */
+/* The archive has judged the object, and may have put it into quarantine. `why` NULL: its own reason. */
 static uint16_t refuse_judged(struct storage *storage, const struct dimse_command *request,
                               uint16_t status, const char *why)
 {
-    struct ingest_report *report = &storage->report;
+    const struct ingest_report *report = &storage->report;
+    const char *reason = buf_text(&report->reason);
+    struct buf detail = {0};
 
-    if (!why)
-        why = buf_text(&report->reason);
+    buf_adds(&detail, reason);
     if (report->path.length > 0 && status != STATUS_CONFLICT)
-        buf_addf(&report->reason, " (kept as %s)", buf_text(&report->path));
-    return refuse(storage, request, status, why, buf_text(&report->reason));
+        buf_addf(&detail, " (kept as %s)", buf_text(&report->path));
+    status = refuse(storage, request, status, why ? why : reason, buf_text(&detail));
+    buf_free(&detail);
+    return status;
 }
 
 static uint16_t success(struct storage *storage, bool stored)

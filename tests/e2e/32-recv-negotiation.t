@@ -60,8 +60,10 @@ check_like 'the announced PDU is the configured one' \
     'echoscu -d -aet CT1 -aec HOSPITAL localhost "$PORT"' 'Their Max PDU Receive Size: +16384'
 check 'what is sent in small PDUs is stored' \
     rawscu --aet CT1 --aec HOSPITAL localhost "$PORT" "$DATA/ct-study/S2010/I10"
-check_same 'the options win' 'stop_recv; start_recv -a OTHER --max-per-peer 1 --max-pdu 4096 &&
-    echoscu -d -aet CT1 -aec OTHER localhost "$PORT" 2>&1 | grep -c "Size: *4096"; stop_recv' 1
+stop_recv
+check 'options win over the file' start_recv -a OTHER --max-pdu 4096
+check_like 'over title and PDU' 'echoscu -d -aet CT1 -aec OTHER localhost "$PORT"' 'Their Max PDU Receive Size: +4096'
+stop_recv
 
 # ---- limits ----
 
