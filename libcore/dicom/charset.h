@@ -19,9 +19,11 @@ bool charset_to_utf8(const char *specific, size_t specific_length, vr_t vr, cons
                      size_t length, struct buf *out);
 
 /* The other way: appends UTF-8 text in the character sets of `specific`, with the escape sequences that code
- * extensions want. False, and nothing appended, when these cannot hold all of it, or `specific` is none that
- * the standard knows. */
-bool charset_from_utf8(const char *specific, const char *text, size_t length, struct buf *out);
+ * extensions want. False, and nothing appended, when these cannot hold all of it, when charset_to_utf8
+ * would not make the same text of it, or when `specific` is not made of the defined terms of PS3.3
+ * C.12.1.1.2 as they are allowed together. */
+bool charset_from_utf8(const char *specific, vr_t vr, const char *text, size_t length,
+                       struct buf *out);
 
 /* Valid UTF-8: no overlong forms, surrogates or values above U+10FFFF. */
 bool utf8_valid(const char *text, size_t length);

@@ -182,8 +182,6 @@ static bool test_name(const struct match *match, const char *text, size_t length
     for (size_t i = 0; match->fuzzy && i < count; i++)
         if (fuzzy_group(match, group[i], strlen(group[i])))
             return true;
-    if (match->fuzzy)
-        return false;
     for (size_t i = 0; i < match->count; i++)
         if (name_fits(&match->item[i], group))
             return true;
@@ -364,8 +362,8 @@ bool match_group(const struct match *match, const char *group, size_t length)
 {
     const char *caret = memchr(group, '^', length);
 
-    if (match->fuzzy)
-        return fuzzy_group(match, group, length);
+    if (match->fuzzy && fuzzy_group(match, group, length))
+        return true;
     for (size_t i = 0; i < match->count; i++)
         for (size_t g = 0; g < NAME_GROUPS; g++) {
             const struct item *item = &match->item[i];

@@ -86,7 +86,8 @@ struct match *match_parse(const char *expression, struct err *err);
 /* From the parts, as C-FIND gives them (`value` UTF-8, DICOM syntax only: no commas as list
  * separator, no relative dates or parts of dates, no "..", no quotes; padding at its end is ignored). */
 struct match *match_new(tag_t tag, vr_t vr, const char *value, size_t length, struct err *err);
-/* From now on a key on a person name is matched loosely: PS3.4 C.2.2.2.1, match_fuzzy.c. Others stay. */
+/* From now on a key on a person name also matches what is like it: PS3.4 C.2.2.2.1, match_fuzzy.c. Others
+ * stay. */
 void match_fuzzy(struct match *match);
 void match_free(struct match *match);
 

@@ -1,10 +1,12 @@
 /*
  * Fuzzy matching of person names, where a peer has negotiated it: PS3.4 C.2.2.2.1 leaves the rules to us.
  *
- * A name fits when each word of the key fits another word of one of its component groups, whatever the
- * order and the component: letters without their marks are the same, or the key's word begins the
- * name's (three letters at least), or they differ by one letter left out, added, changed or swapped
- * with its neighbour (by two in words of eight letters and more).
+ * A name fits when each word of the key fits a word of its own in one of the name's component groups,
+ * whatever the order and the component. Two words fit when their letters without marks are the same, or
+ * the key's begins the name's (three letters at least), or they differ by one letter left out, added,
+ * changed or swapped with its neighbour, where the key's has four letters at least; by two where both
+ * have eight. Wild cards, hyphens, dots, commas and apostrophes part words. Sixteen words and 32
+ * letters of each are looked at.
  */
 #include "dicom/match_internal.h"
 
@@ -117,20 +119,44 @@ static bool word_fits(const uint32_t *key, size_t key_length, const uint32_t *wo
     return distance(key, key_length, word, length) <= (shorter >= 8 ? 2 : 1);
 }
 
-/* Each word of the key takes the first word of the name that it fits and none has taken. */
+struct pairing {
+    const struct words *key, *name;
+    int owner[WORDS_MAX]; /* of each word of the name: the key's word that has it, or -1 */
+    bool asked[WORDS_MAX];
+};
+
+/* Finds a word of the name for the key's word; one that another has is given up if that finds
+ * another (an augmenting path; as deep as there are words). */
+static bool find_word(struct pairing *pairing, size_t word)
+{
+    const struct words *key = pairing->key, *name = pairing->name;
+
+    for (size_t j = 0; j < name->count; j++) {
+        if (pairing->asked[j] ||
+            !word_fits(key->letter[word], key->length[word], name->letter[j], name->length[j]))
+            continue;
+        pairing->asked[j] = true;
+        if (pairing->owner[j] < 0 || find_word(pairing, (size_t)pairing->owner[j])) {
+            pairing->owner[j] = (int)word;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Each word of the key fits a word of the name that is its own. */
 static bool words_fit(const struct words *key, const struct words *name)
 {
-    bool taken[WORDS_MAX] = {false};
+    struct pairing pairing = {.key = key, .name = name};
 
+    if (key->count > name->count)
+        return false;
+    for (size_t j = 0; j < name->count; j++)
+        pairing.owner[j] = -1;
     for (size_t i = 0; i < key->count; i++) {
-        size_t j = 0;
-
-        while (j < name->count && (taken[j] || !word_fits(key->letter[i], key->length[i],
-                                                          name->letter[j], name->length[j])))
-            j++;
-        if (j == name->count)
+        memset(pairing.asked, 0, sizeof pairing.asked);
+        if (!find_word(&pairing, i))
             return false;
-        taken[j] = true;
     }
     return true;
 }

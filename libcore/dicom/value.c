@@ -4,6 +4,7 @@
 #include "dicom/value.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,6 +231,11 @@ bool value_is_text(vr_t vr)
     return (shape_of(vr) & SHAPE_KIND) == SHAPE_TEXT;
 }
 
+bool value_is_number(vr_t vr)
+{
+    return (shape_of(vr) & SHAPE_KIND) == SHAPE_NUMBER;
+}
+
 bool value_has_charset(vr_t vr)
 {
     return vr == VR_LO || vr == VR_LT || vr == VR_PN || vr == VR_SH || vr == VR_ST || vr == VR_UC ||
@@ -244,18 +250,32 @@ static void add_bits(struct buf *out, uint64_t bits, size_t width)
         buf_addc(out, (char)(bits >> 8 * i & 0xff));
 }
 
-static void add_real_bits(struct buf *out, vr_t vr, double number)
+/* What the VR cannot hold is no number of its. */
+static void add_real(vr_t vr, const char *text, struct buf *out)
 {
-    float single = (float)number;
+    float single;
+    double number;
     uint32_t word;
     uint64_t wide;
+    char *end;
 
-    memcpy(&word, &single, sizeof word);
-    memcpy(&wide, &number, sizeof wide);
-    if (vr == VR_FL)
+    /* The library reads hexadecimal too. */
+    if (strpbrk(text, "xX"))
+        return;
+    errno = 0;
+    if (vr == VR_FL) {
+        single = strtof(text, &end);
+        if (end == text || *end || (errno && fabsf(single) > 1))
+            return;
+        memcpy(&word, &single, sizeof word);
         add_bits(out, word, 4);
-    else
+    } else {
+        number = strtod(text, &end);
+        if (end == text || *end || (errno && fabs(number) > 1))
+            return;
+        memcpy(&wide, &number, sizeof wide);
         add_bits(out, wide, 8);
+    }
 }
 
 /* The bits of a whole number, where the VR can hold it. */
@@ -268,9 +288,9 @@ static bool whole_number(vr_t vr, const char *text, uint64_t *bits)
     errno = 0;
     if (is_signed || *text == '-') {
         long long number = strtoll(text, &end, 10);
-        long long least = is_signed ? -1 - (long long)(INT64_MAX >> (64 - 8 * width)) : 0;
+        long long most = (long long)(INT64_MAX >> (64 - 8 * width));
 
-        if (number < least || number > (long long)(INT64_MAX >> (64 - 8 * width)))
+        if (number < (is_signed ? -1 - most : 0) || number > most)
             return false;
         *bits = (uint64_t)number;
     } else {
@@ -281,25 +301,32 @@ static bool whole_number(vr_t vr, const char *text, uint64_t *bits)
     return !errno && end != text && !*end;
 }
 
-static void add_one(vr_t vr, const char *text, struct buf *out)
+/* gggg,eeee */
+static void add_tag(const char *text, struct buf *out)
 {
-    unsigned group, element;
-    char *end;
-    uint64_t bits;
-    double number;
+    static const char digits[] = "0123456789abcdefABCDEF";
 
-    if (vr == VR_FL || vr == VR_FD) {
-        number = strtod(text, &end);
-        if (end != text && !*end)
-            add_real_bits(out, vr, number);
-    } else if (vr == VR_AT) {
-        if (sscanf(text, "%4x,%4x", &group, &element) == 2) {
-            add_bits(out, group, 2);
-            add_bits(out, element, 2);
-        }
-    } else if (whole_number(vr, text, &bits)) {
+    if (strlen(text) != 9 || text[4] != ',' || strspn(text, digits) != 4 ||
+        strspn(text + 5, digits) != 4)
+        return;
+    add_bits(out, strtoul(text, NULL, 16), 2);
+    add_bits(out, strtoul(text + 5, NULL, 16), 2);
+}
+
+static void add_one(vr_t vr, char *text, struct buf *out)
+{
+    size_t length = strlen(text);
+    uint64_t bits;
+
+    while (length && text[length - 1] == ' ')
+        text[--length] = '\0';
+    text += strspn(text, " ");
+    if (vr == VR_FL || vr == VR_FD)
+        add_real(vr, text, out);
+    else if (vr == VR_AT)
+        add_tag(text, out);
+    else if (whole_number(vr, text, &bits))
         add_bits(out, bits, width_of(vr));
-    }
 }
 
 void value_from_text(vr_t vr, const char *text, struct buf *out)

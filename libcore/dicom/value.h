@@ -13,7 +13,9 @@
 /* Values of this VR are written as characters (everything but numbers in binary, bulk data and
  * sequences). */
 bool value_is_text(vr_t vr);
-/* Of those, the ones that Specific Character Set applies to: LO LT PN SH ST UC UT. */
+/* Values of this VR are numbers in binary: US SS UL SL UV SV FL FD AT. */
+bool value_is_number(vr_t vr);
+/* Of the texts, those that Specific Character Set applies to: LO LT PN SH ST UC UT. */
 bool value_has_charset(vr_t vr);
 
 /* Appends a value as UTF-8 text: padding removed; binary numbers (US SS UL SL UV SV FL FD AT) in decimal
@@ -23,8 +25,8 @@ bool value_has_charset(vr_t vr);
 void value_to_text(vr_t vr, bool big_endian, const char *bytes, size_t size, const char *specific,
                    size_t specific_size, struct buf *out);
 
-/* Appends the little endian encoding of numbers given as such text; what is no number, or out of the
- * VR's range, is left out. */
+/* Appends the little endian encoding of numbers given as such text, with spaces around them or not; what is
+ * no number, or out of the VR's range, is left out. Nothing for VRs that are written as characters. */
 void value_from_text(vr_t vr, const char *text, struct buf *out);
 
 #endif

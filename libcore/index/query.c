@@ -93,6 +93,12 @@ void query_limit(struct query *query, uint64_t limit)
     query->limit = limit;
 }
 
+void query_stop_when(struct query *query, query_stop *stop, void *context)
+{
+    query->stop = stop;
+    query->stop_context = context;
+}
+
 void query_reference(struct query *query, const char *reference)
 {
     query->any_reference = true;
@@ -233,15 +239,47 @@ static bool header_fits(struct run *run)
     return true;
 }
 
+/* ---- stopping ---- */
+
+/* Some tenths of a millisecond of searching. */
+#define STEPS_BETWEEN 5000
+
+static bool told_to_stop(const struct query *query)
+{
+    return query->stop && query->stop(query->stop_context);
+}
+
+static int on_progress(void *context)
+{
+    return told_to_stop(context);
+}
+
+static void watch(struct index *index, const struct query *query, bool on)
+{
+    if (query->stop && index->db)
+        sqlite3_progress_handler(index->db, on ? STEPS_BETWEEN : 0, on ? on_progress : NULL,
+                                 (void *)query);
+}
+
+static int stopped(struct err *err)
+{
+    return err_set(err, ERR_STOPPED, "stopped");
+}
+
 /* 1 when an object of the entity fulfils the header keys; its header stays in the scanner. */
 static int find_object(struct run *run, int64_t id, struct err *err)
 {
     int result, found = 0;
 
     sqlite3_bind_int64(run->objects, 1, id);
-    while (!found && (result = sqlite3_step(run->objects)) == SQLITE_ROW)
+    while (!found && (result = sqlite3_step(run->objects)) == SQLITE_ROW) {
         found = read_header(run, (const char *)sqlite3_column_text(run->objects, 0)) &&
                 header_fits(run);
+        if (told_to_stop(run->query)) {
+            sqlite3_reset(run->objects);
+            return stopped(err);
+        }
+    }
     sqlite3_reset(run->objects);
     if (!found && result != SQLITE_DONE)
         return index_failed(run->index, err);
@@ -389,8 +427,10 @@ int64_t index_query(struct index *index, const struct query *query, query_each *
     /* Nothing that was named can be there. */
     if (query->any_reference && !query->references.length && !query->patients)
         return 0;
+    watch(index, query, true);
     if (start_scanner(&run, err) == 0 && prepare(&run, err) == 0)
         count = run_rows(&run, each, context, err);
+    watch(index, query, false);
     sqlite3_finalize(run.rows);
     sqlite3_finalize(run.objects);
     if (run.scanner)

@@ -27,6 +27,11 @@ void query_limit(struct query *query, uint64_t limit); /* 0: none */
 /* Only what a reference names, contains, or is contained in; several add up. Copied. */
 void query_reference(struct query *query, const char *reference);
 
+/* Asked every some thousand steps of the search and after each header, found or not; true ends the
+ * query: index_query returns -1 then. */
+typedef bool query_stop(void *context);
+void query_stop_when(struct query *query, query_stop *stop, void *context);
+
 struct query_row {
     const char *reference;     /* UID of the level's entity, or "patient:ID" (see below) */
     const char *const *values; /* one per column, UTF-8 or NULL */

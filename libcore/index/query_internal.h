@@ -33,6 +33,8 @@ struct query {
     struct query_order *order;
     size_t orders;
     uint64_t limit;
+    query_stop *stop;
+    void *stop_context;
     struct buf references; /* UIDs as a JSON array without its brackets */
     char **patient;        /* patient:... */
     size_t patients;

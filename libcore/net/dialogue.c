@@ -11,6 +11,12 @@ void dialogue_free(struct dialogue *dialogue)
     buf_free(&dialogue->data);
 }
 
+/* As others say it: with the peer's name before it, where the dialogue has one. */
+static int named(const struct dialogue *dialogue, struct err *err)
+{
+    return dialogue->name ? err_prefix(err, "%s", dialogue->name) : -1;
+}
+
 int dialogue_send(struct dialogue *dialogue, uint8_t context_id,
                   const struct dimse_command *command, const void *data, size_t length,
                   struct err *err)
@@ -25,7 +31,7 @@ int dialogue_send(struct dialogue *dialogue, uint8_t context_id,
                   dialogue->timeout_ms, err) == 0)
         return 0;
     dialogue->broken = true;
-    return err_prefix(err, "%s", dialogue->name);
+    return named(dialogue, err);
 }
 
 const struct dcm_context *dialogue_context(const struct dialogue *dialogue, uint8_t id)
@@ -42,7 +48,8 @@ const struct dcm_context *dialogue_context(const struct dialogue *dialogue, uint
 static int ended(struct dialogue *dialogue, enum err_code code, const char *how, struct err *err)
 {
     dialogue->broken = true;
-    return err_set(err, code, "%s: %s", dialogue->name, how);
+    err_set(err, code, "%s", how);
+    return named(dialogue, err);
 }
 
 /* One read into the reader's buffer. */
@@ -59,7 +66,7 @@ static int read_more(struct dialogue *dialogue, struct err *err)
     if (got == 0)
         return ended(dialogue, ERR_CLOSED, "the peer closed the connection", err);
     dialogue->broken = err->code != ERR_STOPPED;
-    return err_prefix(err, "%s", dialogue->name);
+    return named(dialogue, err);
 }
 
 static int take_data(struct dialogue *dialogue, const struct message_sink *sink, struct err *err)
@@ -94,11 +101,12 @@ static int end_of(struct dialogue *dialogue, enum dimse_event event, struct err 
         return ended(dialogue, ERR_CLOSED, "the peer aborted the association", err);
     case DIMSE_RELEASE:
         dialogue->released = true;
-        return err_set(err, ERR_CLOSED, "%s: the peer released the association", dialogue->name);
+        err_set(err, ERR_CLOSED, "the peer released the association");
+        return named(dialogue, err);
     case DIMSE_RELEASED:
         return ended(dialogue, ERR_INPUT, "an answer to a release that nobody asked for", err);
     default:
-        return err_prefix(err, "%s", dialogue->name);
+        return named(dialogue, err);
     }
 }
 

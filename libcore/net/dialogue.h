@@ -16,7 +16,7 @@
 
 #define DIALOGUE_DATA_MAX (4 << 20) /* bytes of a data set that is taken into memory */
 
-/* Borrows association and reader; `name` begins messages. */
+/* Borrows association and reader; `name` begins messages (NULL: whoever reads them says it). */
 struct dialogue {
     struct dcm_association *association;
     struct dimse_reader *reader;

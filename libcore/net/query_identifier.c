@@ -8,6 +8,7 @@
 
 #include "dicom/dict.h"
 #include "dicom/match.h"
+#include "dicom/value.h"
 
 #define TAG_CHARSET      TAG(0x0008, 0x0005)
 #define TAG_LEVEL        TAG(0x0008, 0x0052)
@@ -15,11 +16,13 @@
 #define TAG_AVAILABILITY TAG(0x0008, 0x0056)
 
 #define KEYS_MAX 256 /* that are matched or returned; more is no question that anyone has */
+/* Of a list in another VR than UI: each row is held against each of them. */
+#define VALUES_MAX 1000
 
 /* A key of the identifier, and where its value in a response comes from. */
 struct key {
     tag_t tag;
-    vr_t vr;
+    vr_t vr;    /* as it was asked with, where that can hold the value */
     int column; /* of the query; -1: comes back empty */
 };
 
@@ -80,15 +83,26 @@ static int read_level(const struct dataset *identifier, enum query_model model,
     return 0;
 }
 
+/* Something in particular: neither empty nor universal. */
+static bool names_something(const struct dataset *identifier, tag_t tag)
+{
+    struct buf text = {0};
+    bool found;
+
+    dataset_text(identifier, tag, &text);
+    found = strspn(buf_text(&text), " *\\") != text.length;
+    buf_free(&text);
+    return found;
+}
+
 /* A hierarchical query names what it looks into: PS3.4 C.4.1.3.1.1. */
 static int check_unique(const struct dataset *identifier, enum query_model model,
                         enum query_level level, uint16_t *status, struct err *err)
 {
     enum query_level top = model == MODEL_STUDY_ROOT ? LEVEL_STUDY : LEVEL_PATIENT;
-    size_t size;
 
     for (enum query_level above = top; above < level; above++)
-        if (!dataset_bytes(identifier, unique_key[above], &size)) {
+        if (!names_something(identifier, unique_key[above])) {
             *status = QUERY_STATUS_MISMATCH;
             return err_set(err, ERR_INPUT, "%s is missing (no relational queries negotiated)",
                            dict_by_tag(unique_key[above])->keyword);
@@ -221,11 +235,46 @@ static struct combined *combined_of(struct find_request *request, tag_t tag)
     return NULL;
 }
 
+/* What the attribute is, whatever VR it was asked with. */
+static vr_t own_vr(tag_t tag, vr_t asked)
+{
+    const struct attribute_info *attribute = attribute_find(tag);
+    const struct computed_info *computed = computed_find(tag);
+    vr_t vr = attribute ? attribute->vr : computed ? computed->vr : keyword_vr(tag);
+
+    return vr == VR_UN || vr == VR_NONE ? asked : vr;
+}
+
+static bool has_text(vr_t vr)
+{
+    return value_is_text(vr) || value_is_number(vr);
+}
+
+/* What it is answered with: as asked, where values of the attribute can be written so. */
+static vr_t answer_vr(tag_t tag, vr_t asked)
+{
+    vr_t own = own_vr(tag, asked);
+
+    if (own == VR_SQ || asked == VR_SQ)
+        return own;
+    return has_text(own) && !has_text(asked) ? own : asked;
+}
+
+static bool is_too_long_a_list(vr_t vr, const struct buf *value)
+{
+    size_t count = 1;
+
+    for (size_t i = 0; i < value->length; i++)
+        count += value->data[i] == '\\';
+    return vr != VR_UI && count > VALUES_MAX;
+}
+
 /* Matches one key, where the model allows it and something is known of it. */
 static int add_match(struct find_request *request, tag_t tag, vr_t vr, const struct buf *value,
                      uint16_t *status, struct err *err)
 {
     struct match *match;
+    char name[10];
 
     if (!value->length)
         return 0;
@@ -237,11 +286,13 @@ static int add_match(struct find_request *request, tag_t tag, vr_t vr, const str
         request->unsupported = true;
         return 0;
     }
+    *status = QUERY_STATUS_FAILED;
+    if (is_too_long_a_list(vr, value))
+        return err_set(err, ERR_INPUT, "%s: a list of more than %d values", keyword_name(tag, name),
+                       VALUES_MAX);
     match = match_new(tag, vr, value->data, value->length, err);
-    if (!match) {
-        *status = QUERY_STATUS_MISMATCH;
+    if (!match)
         return -1;
-    }
     if (request->negotiated.fuzzy_names && vr == VR_PN)
         match_fuzzy(match);
     query_add(request->query, match);
@@ -254,8 +305,7 @@ static void add_column(struct find_request *request, struct key *key)
     bool below = level_of(key->tag, request->level) > request->level;
 
     /* What lies below the level, or only in headers, is not gathered from all objects of a study. */
-    if (key->vr == VR_SQ || (below && request->level != LEVEL_INSTANCE) ||
-        query_column(request->query, key->tag, &ignored) < 0) {
+    if (!has_text(key->vr) || below || query_column(request->query, key->tag, &ignored) < 0) {
         request->unsupported = true;
         return;
     }
@@ -265,7 +315,8 @@ static void add_column(struct find_request *request, struct key *key)
 static int add_key(struct find_request *request, tag_t tag, uint16_t *status, struct err *err)
 {
     const struct dataset *identifier = request->identifier;
-    struct key key = {tag, dataset_vr(identifier, tag), -1};
+    vr_t asked = dataset_vr(identifier, tag);
+    struct key key = {tag, answer_vr(tag, asked), -1};
     struct combined *combined = combined_of(request, tag);
     struct buf value = {0};
     int result = 0;
@@ -279,7 +330,7 @@ static int add_key(struct find_request *request, tag_t tag, uint16_t *status, st
     } else {
         if (!combined || combined->date_tag == tag)
             dataset_text(identifier, tag, &value);
-        result = add_match(request, tag, key.vr, &value, status, err);
+        result = add_match(request, tag, own_vr(tag, asked), &value, status, err);
         buf_free(&value);
     }
     if (result == 0) {
@@ -315,6 +366,12 @@ struct find_request *find_request_new(const struct dataset *identifier, enum que
             find_request_free(request);
             return NULL;
         }
+    /* Without it no one could ask on, or retrieve. */
+    if (!dataset_has(identifier, unique_key[level]) &&
+        add_key(request, unique_key[level], status, err) < 0) {
+        find_request_free(request);
+        return NULL;
+    }
     return request;
 }
 
@@ -328,6 +385,11 @@ void find_request_free(struct find_request *request)
     free(request->key);
     buf_free(&request->charset);
     free(request);
+}
+
+void find_request_stop_when(struct find_request *request, query_stop *stop, void *context)
+{
+    query_stop_when(request->query, stop, context);
 }
 
 enum query_level find_request_level(const struct find_request *request)

@@ -31,8 +31,9 @@ struct query_negotiated {
 struct find_request;
 
 /* Checks the identifier against the model. NULL with `*status` and a message for the peer in `err`: no
- * level or one that the model does not have, a unique key that a hierarchical query must have, a value
- * that cannot be matched (a bad date). Borrows `identifier`. */
+ * level or one that the model does not have, a unique key above the level that a hierarchical query must
+ * have (a list of UIDs is as good as one), a value that cannot be matched (a bad date), more keys or
+ * values than anyone asks for. Borrows `identifier`. */
 struct find_request *find_request_new(const struct dataset *identifier, enum query_model model,
                                       const struct query_negotiated *negotiated, uint16_t *status,
                                       struct err *err);
@@ -46,7 +47,10 @@ bool find_request_unsupported(const struct find_request *request);
 /* `response` is the caller's to write out, and gone after the call. Non-zero stops. */
 typedef int find_each(void *context, struct dataset *response, struct err *err);
 
-/* Runs it: every key that was asked for comes back, with Query/Retrieve Level, Retrieve AE Title
+/* Asked every now and then while it runs, matches or not; true ends it. */
+void find_request_stop_when(struct find_request *request, query_stop *stop, void *context);
+
+/* Runs it: every key that was asked for comes back, and the unique key of the level, with Query/Retrieve Level, Retrieve AE Title
  * (`retrieve_aet`), Instance Availability, in the character set of the request where that can hold the values, else
  * ISO_IR 192. Returns the number of responses, or -1. */
 int64_t find_request_run(struct find_request *request, struct index *index,

@@ -6,14 +6,16 @@
 
 #include <string.h>
 
+#include "base/fs.h"
 #include "base/log.h"
 #include "net/pdu.h"
 
 #define PENDING             0xff00
 #define PENDING_UNSUPPORTED 0xff01
 #define CANCELLED           0xfe00
-/* Bytes of responses that are held back to go out in one send. */
-#define GATHER (32 * 1024)
+/* Bytes of responses that are held back to go out in one send, and how long at most. */
+#define GATHER    (32 * 1024)
+#define GATHER_MS 50
 
 static const struct {
     const char *uid;
@@ -81,7 +83,9 @@ struct find {
     struct dimse_command pending;
     struct buf encoded, out;
     uint64_t count;
+    int64_t looked_ms; /* when the peer was last heard and what there was for it went out */
     bool cancelled, limited, lost;
+    struct err why; /* of lost */
 };
 
 static int flush(struct find *find, struct err *err)
@@ -96,23 +100,45 @@ static int flush(struct find *find, struct err *err)
     return status;
 }
 
-/* 1 when the requestor wants no more. */
+/* -1 when the requestor wants no more. */
 static int look_for_cancel(struct find *find, struct err *err)
 {
     struct message message;
-    int found = dialogue_poll(find->dialogue, &message, err);
+    int found;
 
-    find->lost |= found < 0;
-    if (found <= 0)
-        return found;
-    find->cancelled = message.command->field == DIMSE_C_CANCEL &&
-                      message.command->message_id == find->request.message_id;
-    if (find->cancelled)
-        return 1;
-    /* Nothing else may come before our last answer. */
+    /* One that is for a request answered before was on its way too long: PS3.7 9.3.2.3. */
+    do
+        found = dialogue_poll(find->dialogue, &message, err);
+    while (found > 0 && message.command->field == DIMSE_C_CANCEL &&
+           message.command->message_id != find->request.message_id);
+    if (found == 0)
+        return 0;
+    find->lost = found < 0;
+    if (found < 0)
+        return -1;
+    if (message.command->field == DIMSE_C_CANCEL) {
+        find->cancelled = true;
+        return err_set(err, ERR_STOPPED, "cancelled");
+    }
+    /* Nothing else may come before our last answer: no asynchronous operations are negotiated. */
     find->lost = true;
     return err_set(err, ERR_INPUT, "request %04x before the C-FIND was answered",
                    message.command->field);
+}
+
+static int send_and_look(struct find *find, struct err *err)
+{
+    find->looked_ms = monotonic_ms();
+    return flush(find, err) < 0 || look_for_cancel(find, err) < 0 ? -1 : 0;
+}
+
+/* While the index is searched, matches or not. */
+static bool stop(void *context)
+{
+    struct find *find = context;
+
+    return find->cancelled || find->lost || find->limited ||
+           (monotonic_ms() - find->looked_ms >= GATHER_MS && send_and_look(find, &find->why) < 0);
 }
 
 static int give_response(void *context, struct dataset *response, struct err *err)
@@ -122,7 +148,7 @@ static int give_response(void *context, struct dataset *response, struct err *er
 
     if (find->options->limit && find->count == find->options->limit) {
         find->limited = true;
-        return 1;
+        return -1;
     }
     find->count++;
     buf_clear(&find->encoded);
@@ -132,7 +158,8 @@ static int give_response(void *context, struct dataset *response, struct err *er
                     max_pdu);
     if (find->count > 1 && find->out.length < GATHER)
         return 0;
-    return flush(find, err) < 0 || look_for_cancel(find, err) ? -1 : 0;
+    (void)err;
+    return send_and_look(find, &find->why);
 }
 
 static int finish(struct find *find, uint16_t status, const char *comment, struct err *err)
@@ -145,74 +172,94 @@ static int finish(struct find *find, uint16_t status, const char *comment, struc
     return dialogue_send(find->dialogue, find->context_id, &answer, NULL, 0, err);
 }
 
-static int run(struct find *find, const struct message *request, enum query_model model,
-               struct err *err)
+/* What the request asks; NULL with a status for the peer. */
+static struct find_request *understand(struct find *find, const struct dataset *identifier,
+                                       uint16_t *status, struct err *why)
 {
     const char *class_uid = find->request.class_uid;
-    const struct query_scp_options *options = find->options;
     struct query_negotiated negotiated =
         query_agreed(dcm_agreed(find->dialogue->association, class_uid));
+    enum query_model model = MODEL_STUDY_ROOT;
+
+    query_class(class_uid, &model);
+    return find_request_new(identifier, model, &negotiated, status, why);
+}
+
+/* The last answer. */
+static int conclude(struct find *find, int64_t count, const struct err *why, struct err *err)
+{
+    const char *peer = find->options->peer;
+    unsigned long long matches = find->count;
+
+    if (find->lost) {
+        *err = find->why;
+        return -1;
+    }
+    if (find->cancelled) {
+        log_info("%s: C-FIND: %llu matches, cancelled", peer, matches);
+        return finish(find, CANCELLED, NULL, err);
+    }
+    if (find->limited) {
+        log_info("%s: C-FIND: %llu matches, and more beyond the limit", peer, matches);
+        return finish(find, STATUS_OUT_OF_RESOURCES,
+                      "more matches than are given out: ask for less", err);
+    }
+    if (count < 0) {
+        log_error("%s: C-FIND: %s", peer, why->text);
+        return finish(find, QUERY_STATUS_FAILED, why->text, err);
+    }
+    log_info("%s: C-FIND: %llu matches", peer, matches);
+    return finish(find, STATUS_SUCCESS, NULL, err);
+}
+
+static int run(struct find *find, const struct message *request, struct err *err)
+{
+    const struct query_scp_options *options = find->options;
     struct err why = {0};
     uint16_t status = QUERY_STATUS_FAILED;
     struct dataset *identifier =
         request->data ? dataset_parse(request->data, request->length, find->transfer_syntax, &why)
                       : NULL;
     struct find_request *query = NULL;
-    struct index *index;
-    int64_t count;
+    struct index *index = NULL;
+    int result;
 
     if (!request->data)
         err_set(&why, ERR_INPUT, "no identifier");
     if (identifier)
-        query = find_request_new(identifier, model, &negotiated, &status, &why);
-    index = query ? archive_index(options->archive, &why) : NULL;
-    if (query && !index)
+        query = understand(find, identifier, &status, &why);
+    if (query) {
         status = QUERY_STATUS_FAILED;
-    if (!index) {
-        log_error("%s: C-FIND refused: %s", options->peer, why.text);
-        count = finish(find, status, why.text, err);
-        goto out;
+        index = archive_index(options->archive, &why);
     }
-    dimse_answer(&find->request, find_request_unsupported(query) ? PENDING_UNSUPPORTED : PENDING,
-                 NULL, &find->pending);
-    find->pending.has_data = true;
-    count = find_request_run(query, index, options->aet, give_response, find, &why);
-    if (find->lost) {
-        *err = why;
-        count = -1;
-    } else if (find->cancelled) {
-        count = finish(find, CANCELLED, NULL, err);
-    } else if (find->limited) {
-        count = finish(find, STATUS_OUT_OF_RESOURCES,
-                       "more matches than are given out: ask for less", err);
-    } else if (count < 0) {
-        log_error("%s: C-FIND: %s", options->peer, why.text);
-        count = finish(find, QUERY_STATUS_FAILED, why.text, err);
+    if (index) {
+        dimse_answer(&find->request,
+                     find_request_unsupported(query) ? PENDING_UNSUPPORTED : PENDING, NULL,
+                     &find->pending);
+        find->pending.has_data = true;
+        find->looked_ms = monotonic_ms();
+        find_request_stop_when(query, stop, find);
+        int64_t count = find_request_run(query, index, options->aet, give_response, find, &why);
+        result = conclude(find, count, &why, err);
     } else {
-        count = finish(find, STATUS_SUCCESS, NULL, err);
+        log_error("%s: C-FIND refused with %04X: %s", options->peer, status, why.text);
+        result = finish(find, status, why.text, err);
     }
-    log_info("%s: C-FIND: %llu matches%s", options->peer, (unsigned long long)find->count,
-             find->cancelled ? ", cancelled"
-             : find->limited ? ", limited"
-                             : "");
-out:
     find_request_free(query);
     dataset_free(identifier);
-    return count < 0 ? -1 : 0;
+    return result;
 }
 
 int query_scp_find(struct dialogue *dialogue, const struct message *request,
                    const struct query_scp_options *options, struct err *err)
 {
     struct find find = {.dialogue = dialogue, .options = options};
-    enum query_model model = MODEL_STUDY_ROOT;
     int status;
 
     find.request = *request->command;
     find.context_id = request->context_id;
     find.transfer_syntax = dialogue_context(dialogue, request->context_id)->transfer_syntax;
-    query_class(find.request.class_uid, &model);
-    status = run(&find, request, model, err);
+    status = run(&find, request, err);
     buf_free(&find.encoded);
     buf_free(&find.out);
     return status;

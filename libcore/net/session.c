@@ -191,7 +191,6 @@ static enum ending query(struct session *session)
         .association = session->association,
         .reader = session->reader,
         .timeout_ms = (int)options->config->timeout * 1000,
-        .name = session->name,
     };
     struct message message = {
         .command = dimse_command(session->reader),
