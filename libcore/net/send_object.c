@@ -5,13 +5,17 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "base/mem.h"
+#include "dicom/meta.h"
 #include "dicom/uid.h"
 
+#define COPY_SIZE            ((size_t)1 << 18)
 #define TAG_SOP_INSTANCE_UID TAG(0x0008, 0x0018)
 
 struct scanner *send_object_scanner(void)
@@ -59,7 +63,38 @@ int send_object_open(struct send_object *object, const struct send_item *item, i
              : info->explicit_vr   ? UID_EXPLICIT_LE
                                    : UID_IMPLICIT_LE;
     snprintf(object->syntax, sizeof object->syntax, "%s", syntax);
+    object->mislabelled = !info->has_preamble || !info->has_meta || info->meta_disagrees;
     return 0;
+}
+
+/* A file that says what it is: for one without a meta header, or with one that is wrong. -1, or its descriptor. */
+static int put_right(const struct send_object *object, struct err *err)
+{
+    struct buf meta = {0};
+    char *bytes = xmalloc(COPY_SIZE);
+    int out = temporary_file(err), status = 0;
+
+    if (out >= 0) {
+        meta_put(&meta, &(struct meta){.sop_class_uid = object->item->class_uid,
+                                       .sop_instance_uid = object->item->instance_uid,
+                                       .transfer_syntax = object->syntax});
+        status = write_all(out, meta.data, meta.length);
+    }
+    for (uint64_t at = 0; out >= 0 && status == 0 && at < object->size; at += COPY_SIZE) {
+        uint64_t left = object->size - at;
+        ssize_t got = pread_all(object->fd, bytes, left < COPY_SIZE ? (size_t)left : COPY_SIZE,
+                                (off_t)(object->offset + at));
+
+        status = got < 0 ? -1 : write_all(out, bytes, (size_t)got);
+    }
+    if (out >= 0 && status < 0) {
+        err_sys(err, "%s", object->item->path);
+        close(out);
+        out = -1;
+    }
+    buf_free(&meta);
+    free(bytes);
+    return out;
 }
 
 int send_object_convert(struct send_object *object, struct transcoder *transcoder, bool lossy,
@@ -69,20 +104,26 @@ int send_object_convert(struct send_object *object, struct transcoder *transcode
     struct send_object changed = *object;
     struct transcode_result result;
     const struct scan_info *info;
-    int out = temporary_file(err);
+    int in = object->mislabelled ? put_right(object, err) : object->fd, out, status = -1;
 
-    if (out < 0)
+    if (in < 0)
         return -1;
-    if (transcoder_run(transcoder, object->fd, object->item->path, &request, out, &result, err) <
-            0 ||
-        look(&changed, out, scanner, &info, err) < 0) {
-        close(out);
+    out = temporary_file(err);
+    if (out >= 0 &&
+        transcoder_run(transcoder, in, object->item->path, &request, out, &result, err) == 0)
+        status = look(&changed, out, scanner, &info, err);
+    if (in != object->fd)
+        close(in);
+    if (status < 0) {
+        if (out >= 0)
+            close(out);
         return -1;
     }
     close(object->fd);
     *object = changed;
     object->fd = out;
     object->transcoded = true;
+    object->mislabelled = false;
     object->lossy = result.lossy;
     snprintf(object->syntax, sizeof object->syntax, "%s", transfer_syntax);
     return 0;

@@ -14,6 +14,7 @@ struct send_object {
     int fd;
     uint64_t offset, size;  /* of the data set in the file */
     char syntax[65];        /* as it is encoded, whatever the meta header says */
+    bool mislabelled;       /* its meta header is missing or wrong */
     bool transcoded, lossy; /* the file is not the stored one; and pixel values were changed */
 };
 
