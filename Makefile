@@ -39,7 +39,7 @@ CORE_OBJ := $(CORE_SRC:%.c=$(B)/%.o) $(if $(wildcard libcore/dicom/dict.awk),$(B
 CXX_OBJ  := $(patsubst %.cc,$(B)/%.o,$(filter-out libcore/dcmtk/transcode%,$(wildcard libcore/dcmtk/*.cc)))
 TRANSCODE_OBJ := $(patsubst %.cc,$(B)/%.o,$(wildcard libcore/dcmtk/transcode*.cc))
 UNIT     := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
-TOOLS    := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c))
+TOOLS    := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c)) $(B)/tests/rawscu
 
 .PHONY: all
 all: $(COMMANDS:%=$(B)/%)
@@ -91,9 +91,12 @@ $(B)/libdcmtranscode.a: $(TRANSCODE_OBJ)
 
 # ---- programs ----
 
+# libcore/net calls the bridge, the bridge calls libcore/base.
+GROUP = -Wl,--start-group $^ -Wl,--end-group
+
 $(DCMTK_COMMANDS:%=$(B)/%): $(B)/%: $(B)/cmd/%.o $(B)/libcore.a $(B)/libdcmbridge.a
 	$(call step,LD)
-	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(DCMTK) $(LIBS)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $(GROUP) $(DCMTK) $(LIBS)
 $(filter-out $(DCMTK_COMMANDS:%=$(B)/%),$(COMMANDS:%=$(B)/%)): $(B)/%: $(B)/cmd/%.o $(B)/libcore.a
 	$(call step,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -104,7 +107,7 @@ $(B)/tests/test_dcmtk_transcode: $(B)/tests/unit/test_dcmtk_transcode.o $(B)/lib
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(CODECS) $(DCMTK) $(LIBS) -lcmocka
 $(B)/tests/test_dcmtk_%: $(B)/tests/unit/test_dcmtk_%.o $(B)/libcore.a $(B)/libdcmbridge.a
 	$(call step,LD)
-	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(DCMTK) $(LIBS) -lcmocka
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $(GROUP) $(DCMTK) $(LIBS) -lcmocka
 $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/libcore.a
 	$(call step,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
@@ -115,6 +118,11 @@ $(B)/tests/transcode: $(B)/tests/tools/transcode.o $(B)/libdcmtranscode.a $(B)/l
 	$(call step,LD)
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(CODECS) $(DCMTK) $(LIBS)
 $(B)/tests/%: $(B)/tests/tools/%.o $(B)/libcore.a
+	$(call step,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# The raw sender, in several files.
+$(B)/tests/rawscu: $(patsubst %.c,$(B)/%.o,$(wildcard tests/raw/*.c)) $(B)/libcore.a
 	$(call step,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 

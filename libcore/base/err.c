@@ -8,13 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What comes from a peer or a file must neither break the line nor drive the terminal. */
-static void make_printable(char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = '?';
-}
+#include "base/text.h"
 
 static enum err_code code_of(int number)
 {
@@ -47,7 +41,8 @@ int err_set(struct err *err, enum err_code code, const char *format, ...)
         va_start(args, format);
         vsnprintf(text, sizeof text, format, args);
         va_end(args);
-        make_printable(text);
+        /* What comes from a peer or a file must neither break the line nor drive the terminal. */
+        text_make_printable(text);
         memcpy(err->text, text, sizeof text);
         err->code = code;
     }
@@ -84,7 +79,7 @@ int err_prefix(struct err *err, const char *format, ...)
         memcpy(old, err->text, sizeof old);
         snprintf(err->text, sizeof err->text, "%s: %.*s", text,
                  (int)(sizeof err->text - sizeof text - 3), old);
-        make_printable(err->text);
+        text_make_printable(err->text);
     }
     return -1;
 }

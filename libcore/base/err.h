@@ -17,6 +17,7 @@ enum err_code {
     ERR_VERSION,  /* made by a newer release */
     ERR_CLOSED,   /* the peer or the pipe is gone */
     ERR_TIMEOUT,  /* the peer kept silent */
+    ERR_STOPPED,  /* a signal asked us to stop */
 };
 
 struct err {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "base/text.h"
 
 static const char *program = "pacs";
 static enum log_level level = LOG_NORMAL;
@@ -45,10 +46,8 @@ static void put_line(const char *format, va_list args)
 
     if (rest < 0)
         return;
+    text_make_printable(line);
     length = (int)strlen(line);
-    for (int i = 0; i < length; i++)
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-            line[i] = '?';
     line[length++] = '\n';
     write_all(STDERR_FILENO, line, (size_t)length);
 }

@@ -4,9 +4,11 @@
 #include "base/options.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -38,7 +40,7 @@ static _Noreturn void misuse(const char *format, const char *what, const char *m
 
 static void print_entry(const struct option_entry *entry)
 {
-    char left[80];
+    char left[120];
 
     if (entry->kind == OPTION_HEADING) {
         printf("%s\n", entry->help);
@@ -48,7 +50,7 @@ static void print_entry(const struct option_entry *entry)
              entry->letter ? entry->letter : ' ', entry->letter ? "," : " ", entry->name,
              takes_value(entry) ? " " : "", takes_value(entry) ? entry->argument : "");
     if (strlen(left) > 30)
-        printf("%s  %s\n", left, entry->help);
+        printf("%s\n%-32s%s\n", left, "", entry->help);
     else
         printf("%-30s  %s\n", left, entry->help);
 }
@@ -182,7 +184,7 @@ static int parse_long(const struct options_usage *usage, void *fields, const cha
     if (strcmp(text, "completion-words") == 0)
         print_words(usage);
     if (strcmp(text, "version") == 0) {
-        printf("%s (pacsutils) %s\n", log_program(), PACS_VERSION);
+        printf("%s %s (pacsutils)\n", log_program(), PACS_VERSION);
         exit(fflush(stdout) == 0 ? 0 : 2);
     }
     entry = find_long(usage, text, length);
@@ -243,11 +245,21 @@ static void set_log_level(const struct options_usage *usage, const void *fields)
     }
 }
 
+/* A caller may have closed stdin, stdout or stderr: the next file that is opened would take its place,
+ * and what is printed would go into it. Each is opened the wrong way round, so that using it fails. */
+static void keep_standard_files(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int options_parse(int argc, char **argv, const struct options_usage *usage, void *fields)
 {
     char **operands = xcalloc((size_t)argc + 1, sizeof *operands);
     int count = 0;
 
+    keep_standard_files();
     log_init(argv[0]);
     for (int i = 1; i < argc; i++) {
         const char *next = i + 1 < argc ? argv[i + 1] : NULL;

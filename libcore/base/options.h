@@ -56,7 +56,8 @@ struct options_usage {
 
 /* Parses, permuting argv so that operands stand at the end. Returns the index of the first operand.
  * --help and --version print on stdout and exit 0; misuse prints one line on stderr and exits 2.
- * Sets the log level from `verbose` and `quiet` if the table has them. `--completion-words`
+ * To be called first of all: from here on descriptors 0 to 2 are in use, if only by something that
+ * can be neither read nor written. Sets the log level from `verbose` and `quiet` if the table has them. `--completion-words`
  * (hidden) prints the options one a line, for the shell completion. */
 int options_parse(int argc, char **argv, const struct options_usage *usage, void *fields);
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 
 #define TABLE_ROWS 200 /* rows that decide the widths of a table */
 #define CELL_WIDTH 40  /* a wider cell is cut in a table, except in the last column */
@@ -26,7 +27,9 @@ struct printer {
     char **held; /* rows of a table that wait for the widths */
     size_t held_rows;
     int *width;
-    struct buf line;
+    bool terminal;
+    bool *again; /* the name is an earlier column's: a key comes once in an object */
+    struct buf line, plain;
 };
 
 struct printer *printer_new(FILE *out, enum print_format format, const struct print_column *columns,
@@ -34,16 +37,22 @@ struct printer *printer_new(FILE *out, enum print_format format, const struct pr
 {
     struct printer *printer = xcalloc(1, sizeof *printer);
 
+    if (format == PRINT_AUTO || format == PRINT_CSV)
+        printer->terminal = isatty(fileno(out));
     if (format == PRINT_AUTO)
-        format = isatty(fileno(out)) ? PRINT_TABLE : PRINT_TSV;
+        format = printer->terminal ? PRINT_TABLE : PRINT_TSV;
     printer->out = out;
     printer->format = format;
     printer->count = count;
     printer->header = header && (format == PRINT_TABLE || format == PRINT_CSV);
     printer->columns = xcalloc(count, sizeof *columns);
+    printer->again = xcalloc(count, sizeof *printer->again);
     for (size_t i = 0; i < count; i++) {
         printer->columns[i] = columns[i];
         printer->columns[i].name = xstrdup(columns[i].name);
+        printer->columns[i].label = columns[i].label ? xstrdup(columns[i].label) : NULL;
+        for (size_t j = 0; j < i && !printer->again[i]; j++)
+            printer->again[i] = strcmp(columns[j].name, columns[i].name) == 0;
     }
     printer->width = xcalloc(count, sizeof *printer->width);
     if (format == PRINT_TABLE)
@@ -61,92 +70,62 @@ static void put(struct printer *printer)
     buf_clear(&printer->line);
 }
 
-static bool is_control(unsigned char c)
+/* Controls, and for people also what is no text and what turns the direction, become '?'. */
+static void add_plain(struct buf *out, const char *text, bool for_people)
 {
-    return c < 0x20 || c == 0x7f;
-}
+    while (*text) {
+        uint32_t code;
+        size_t length = text_next(text, &code);
 
-/* C1 controls (U+0080 to U+009F) drive terminals as well; in UTF-8 they are C2 80 to C2 9F. */
-static void add_plain(struct buf *out, const char *text)
-{
-    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
-        if (is_control(*at)) {
+        if (code == TEXT_INVALID
+                ? for_people
+                : text_is_control(code) || (for_people && text_is_directional(code)))
             buf_addc(out, '?');
-        } else if (at[0] == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f) {
-            buf_addc(out, '?');
-            at++;
-        } else {
-            buf_addc(out, (char)*at);
-        }
+        else
+            buf_add(out, text, length);
+        text += length;
     }
 }
 
 /* ---- tables ---- */
 
-/* One code point of UTF-8, and its length; 0xfffd and 1 for a byte that begins none. */
-static uint32_t code_point(const unsigned char *at, size_t *length)
+/* As much of the text as there is room for; "\u2026" stands for the rest. Returns the columns taken. */
+static int add_within(struct buf *line, const char *text, int room)
 {
-    size_t n = *at < 0x80 ? 1 : *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : *at >= 0xc2 ? 2 : 1;
-    uint32_t code = n == 1 ? *at : *at & (0xffu >> (n + 1));
-
-    for (size_t i = 1; i < n; i++) {
-        if ((at[i] & 0xc0) != 0x80) {
-            *length = 1;
-            return 0xfffd;
-        }
-        code = code << 6 | (at[i] & 0x3f);
-    }
-    *length = n;
-    return code;
-}
-
-/* Columns on a terminal. wcwidth would follow the locale, and ours may be C: so the ranges
- * themselves, combining marks 0, East Asian wide 2. */
-static int code_width(uint32_t code)
-{
-    if ((code >= 0x300 && code <= 0x36f) || (code >= 0x200b && code <= 0x200f) ||
-        (code >= 0x20d0 && code <= 0x20ff) || (code >= 0xfe00 && code <= 0xfe0f))
-        return 0;
-    if ((code >= 0x1100 && code <= 0x115f) || (code >= 0x2e80 && code <= 0xa4cf) ||
-        (code >= 0xac00 && code <= 0xd7a3) || (code >= 0xf900 && code <= 0xfaff) ||
-        (code >= 0xfe30 && code <= 0xfe6f) || (code >= 0xff00 && code <= 0xff60) ||
-        (code >= 0xffe0 && code <= 0xffe6) || (code >= 0x1f300 && code <= 0x1faff) ||
-        (code >= 0x20000 && code <= 0x3fffd))
-        return 2;
-    return 1;
-}
-
-static int text_width(const char *text)
-{
-    const unsigned char *at = (const unsigned char *)text;
+    bool whole = text_width(text) <= room;
     int width = 0;
 
-    while (*at) {
-        size_t length;
+    if (!whole)
+        room--;
+    while (*text) {
+        uint32_t code;
+        size_t length = text_next(text, &code);
+        int more = text_code_width(code);
 
-        width += code_width(code_point(at, &length));
-        at += length;
+        if (width + more > room)
+            break;
+        buf_add(line, text, length);
+        width += more;
+        text += length;
     }
-    return width;
+    if (!whole)
+        buf_adds(line, "\xe2\x80\xa6");
+    return width + !whole;
 }
 
+/* The first column is the reference, of no use when cut; the last one has room. */
 static void add_cell(struct printer *printer, size_t column, const char *text)
 {
     bool last = column + 1 == printer->count;
-    int room = printer->width[column], width = 0;
-    const unsigned char *at = (const unsigned char *)text;
+    int room = printer->width[column], width;
     struct buf *line = &printer->line;
     size_t start = line->length;
 
-    while (*at) {
-        size_t length;
-        int more = code_width(code_point(at, &length));
-
-        if (!last && width + more > room)
-            break;
-        buf_add(line, at, length);
-        width += more;
-        at += length;
+    if (column == 0 || last) {
+        buf_adds(line, text);
+        width = text_width(text);
+    } else {
+        width = add_within(line, text, room);
     }
     int pad = room > width ? room - width : 0;
     if (printer->columns[column].right) {
@@ -159,7 +138,13 @@ static void add_cell(struct printer *printer, size_t column, const char *text)
         for (int i = 0; i < pad; i++)
             buf_addc(line, ' ');
     }
-    buf_adds(line, last ? "\n" : "  ");
+    if (!last) {
+        buf_adds(line, "  ");
+        return;
+    }
+    while (line->length && line->data[line->length - 1] == ' ')
+        line->length--;
+    buf_addc(line, '\n');
 }
 
 static void table_row(struct printer *printer, char *const *cells)
@@ -169,15 +154,19 @@ static void table_row(struct printer *printer, char *const *cells)
     put(printer);
 }
 
+static const char *label(const struct print_column *column)
+{
+    return column->label ? column->label : column->name;
+}
+
 static void table_start(struct printer *printer)
 {
     for (size_t i = 0; i < printer->count; i++) {
-        int width = printer->header ? text_width(printer->columns[i].name) : 0;
+        int width = printer->header ? text_width(label(&printer->columns[i])) : 0;
 
         for (size_t row = 0; row < printer->held_rows; row++) {
             int w = text_width(printer->held[row * printer->count + i]);
 
-            /* The first column is the reference: cut, it would be of no use. */
             if (i > 0 && w > CELL_WIDTH)
                 w = CELL_WIDTH;
             width = w > width ? w : width;
@@ -186,7 +175,7 @@ static void table_start(struct printer *printer)
     }
     if (printer->header) {
         for (size_t i = 0; i < printer->count; i++)
-            add_cell(printer, i, printer->columns[i].name);
+            add_cell(printer, i, label(&printer->columns[i]));
         put(printer);
     }
     for (size_t row = 0; row < printer->held_rows; row++) {
@@ -208,7 +197,7 @@ static void table_add(struct printer *printer, const char *const *values)
     for (size_t i = 0; i < printer->count; i++) {
         struct buf text = {0};
 
-        add_plain(&text, values[i] ? values[i] : "");
+        add_plain(&text, values[i] ? values[i] : "", true);
         cells[i] = buf_take(&text);
     }
     if (!printer->started) {
@@ -244,7 +233,13 @@ static void csv_row(struct printer *printer, const char *const *values)
     for (size_t i = 0; i < printer->count; i++) {
         if (i > 0)
             buf_addc(&printer->line, ',');
-        csv_cell(&printer->line, values[i] ? values[i] : "");
+        if (printer->terminal && values[i]) {
+            buf_clear(&printer->plain);
+            add_plain(&printer->plain, values[i], true);
+            csv_cell(&printer->line, buf_text(&printer->plain));
+        } else {
+            csv_cell(&printer->line, values[i] ? values[i] : "");
+        }
     }
     buf_adds(&printer->line, "\r\n");
     put(printer);
@@ -268,16 +263,22 @@ static void csv_header(struct printer *printer)
 
 static void json_string(struct buf *line, const char *text, size_t length)
 {
-    buf_addc(line, '"');
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)text[i];
+    const char *end = text + length;
 
-        if (c == '"' || c == '\\')
-            buf_addf(line, "\\%c", c);
-        else if (is_control(c))
-            buf_addf(line, "\\u%04x", c);
+    buf_addc(line, '"');
+    while (text < end) {
+        uint32_t code;
+        size_t size = text_next(text, &code);
+
+        if (code == '"' || code == '\\')
+            buf_addf(line, "\\%c", (int)code);
+        else if (code == TEXT_INVALID)
+            buf_adds(line, "\\ufffd");
+        else if (text_is_control(code))
+            buf_addf(line, "\\u%04x", code);
         else
-            buf_addc(line, (char)c);
+            buf_add(line, text, size);
+        text += size;
     }
     buf_addc(line, '"');
 }
@@ -338,7 +339,7 @@ static void json_row(struct printer *printer, const char *const *values)
         /* In LT, ST, UT and UR a backslash is a character. */
         bool several = column->vr[0] && !in_list(column->vr, "LT ST UT UR");
 
-        if (!text)
+        if (!text || printer->again[i])
             continue;
         if (!first)
             buf_addc(line, ',');
@@ -367,28 +368,34 @@ static void json_row(struct printer *printer, const char *const *values)
 
 /* ---- all ---- */
 
-void printer_row(struct printer *printer, const char *const *values)
+static void plain_row(struct printer *printer, const char *const *values)
 {
-    if (printer->format == PRINT_TABLE) {
-        table_add(printer, values);
-        return;
-    }
-    if (printer->format == PRINT_JSON) {
-        json_row(printer, values);
-        return;
-    }
-    if (printer->format == PRINT_CSV) {
-        csv_header(printer);
-        csv_row(printer, values);
-        return;
-    }
     for (size_t i = 0; i < printer->count; i++) {
         if (i > 0)
             buf_addc(&printer->line, '\t');
-        add_plain(&printer->line, values[i] ? values[i] : "");
+        add_plain(&printer->line, values[i] ? values[i] : "", false);
     }
     buf_addc(&printer->line, printer->format == PRINT_NUL ? '\0' : '\n');
     put(printer);
+}
+
+int printer_row(struct printer *printer, const char *const *values)
+{
+    switch (printer->format) {
+    case PRINT_TABLE:
+        table_add(printer, values);
+        break;
+    case PRINT_JSON:
+        json_row(printer, values);
+        break;
+    case PRINT_CSV:
+        csv_header(printer);
+        csv_row(printer, values);
+        break;
+    default:
+        plain_row(printer, values);
+    }
+    return printer->failed ? -1 : 0;
 }
 
 int printer_close(struct printer *printer, struct err *err)
@@ -407,12 +414,16 @@ int printer_close(struct printer *printer, struct err *err)
         errno = printer->number;
         status = err_sys(err, "standard output");
     }
-    for (size_t i = 0; i < printer->count; i++)
+    for (size_t i = 0; i < printer->count; i++) {
         free((char *)printer->columns[i].name);
+        free((char *)printer->columns[i].label);
+    }
     free(printer->columns);
+    free(printer->again);
     free(printer->width);
     free(printer->held);
     buf_free(&printer->line);
+    buf_free(&printer->plain);
     free(printer);
     return status;
 }

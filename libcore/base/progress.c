@@ -41,6 +41,7 @@ static void show(struct progress *progress, int64_t now)
                 (unsigned long long)progress->done, progress->noun, rate, size);
     fflush(stderr);
     progress->shown_ms = now;
+    progress->visible = true;
 }
 
 void progress_add(struct progress *progress, uint64_t count, uint64_t bytes)
@@ -54,9 +55,15 @@ void progress_add(struct progress *progress, uint64_t count, uint64_t bytes)
         show(progress, now);
 }
 
+void progress_hide(struct progress *progress)
+{
+    if (progress->on && progress->visible)
+        fprintf(stderr, "\r\033[K");
+    progress->visible = false;
+}
+
 void progress_end(struct progress *progress)
 {
-    if (progress->on && progress->shown_ms > progress->start_ms + 800)
-        fprintf(stderr, "\r\033[K");
-    progress->on = 0;
+    progress_hide(progress);
+    progress->on = false;
 }

@@ -41,7 +41,9 @@ static int each_line(FILE *in, bool nul, refs_each *each, void *context, struct 
             goto out;
         }
         buf_clear(&first);
-        buf_add(&first, line.data, strcspn(line.data, "\t"));
+        /* A path given as by find -print0 is the whole entry: a tab may be part of it. */
+        buf_add(&first, line.data,
+                nul && ref_is_path(line.data) ? line.length : strcspn(line.data, "\t"));
         if (first.length)
             status = each(context, first.data, line.data, err);
     } while (status == 0 && c != EOF);

@@ -14,9 +14,9 @@
 typedef int refs_each(void *context, const char *reference, const char *line, struct err *err);
 
 /* The loop that every tool uses: over the arguments, where "-" stands for the lines of stdin; over
- * stdin alone when there are no arguments and stdin is no terminal. `nul` reads NUL-ended entries.
- * A line may be up to 1 MiB; empty lines are passed over. Returns 0, what `each` returned, or -1:
- * no arguments and a terminal (ERR_INPUT), or a read error. */
+ * stdin alone when there are no arguments and stdin is no terminal. `nul` reads NUL-ended entries, of
+ * which a path takes all. A line may be up to 1 MiB; empty lines are passed over. Returns 0, what
+ * `each` returned, or -1: no arguments and a terminal (ERR_INPUT), or a read error. */
 int refs_loop(int count, char **arguments, bool nul, refs_each *each, void *context,
               struct err *err);
 

@@ -6,6 +6,7 @@
 #ifndef PACS_DCMTK_ASSOCIATION_H
 #define PACS_DCMTK_ASSOCIATION_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,9 +17,9 @@
 struct dcm_association;
 
 struct dcm_context {
-    uint8_t id;                  /* odd */
+    uint8_t id; /* odd */
     char abstract_syntax[65];
-    char transfer_syntax[65];    /* as accepted */
+    char transfer_syntax[65]; /* as accepted */
 };
 
 /* A proposed presentation context, to be judged by the caller. */
@@ -35,22 +36,34 @@ typedef int dcm_choose(void *context, const struct dcm_proposal *proposal);
 /* Judges AE titles and peer before anything is accepted. Returns NULL to go on or a reason for the log
  * and sets `*reject` to one of the below. */
 enum dcm_reject {
-    DCM_REJECT_CALLED_AE,   /* 1/1/7 permanent, called AE title not recognized */
-    DCM_REJECT_CALLING_AE,  /* 1/1/3 permanent, calling AE title not recognized */
-    DCM_REJECT_LIMIT,       /* 2/3/2 transient, local limit exceeded */
-    DCM_REJECT_CONGESTION,  /* 2/3/1 transient, temporary congestion */
-    DCM_REJECT_NO_REASON    /* 1/1/1 */
+    DCM_REJECT_CALLED_AE,  /* 1/1/7 permanent, called AE title not recognized */
+    DCM_REJECT_CALLING_AE, /* 1/1/3 permanent, calling AE title not recognized */
+    DCM_REJECT_LIMIT,      /* 2/3/2 transient, local limit exceeded */
+    DCM_REJECT_CONGESTION, /* 2/3/1 transient, temporary congestion */
+    DCM_REJECT_NO_REASON   /* 1/1/1 */
 };
 typedef const char *dcm_admit(void *context, const char *calling_aet, const char *called_aet,
                               enum dcm_reject *reject);
 
+/* Judges the raw A-ASSOCIATE-RQ before DCMTK parses it: called with its first six bytes (so that an absurd
+ * length is not read), then with the whole. -1: it is broken, `reason` is for the A-ABORT. */
+typedef int dcm_check(const uint8_t *pdu, size_t length, uint8_t *reason, struct err *err);
+
 struct dcm_accept_options {
-    uint32_t max_pdu;        /* announced; 4096 to 131072 */
-    int timeout_s;           /* for the whole negotiation */
+    uint32_t max_pdu; /* announced; 4096 to 131072 */
+    int timeout_ms;   /* for the whole negotiation */
+    /* Signals that are let through while waiting for the peer, and only then; the wait ends with
+     * ERR_STOPPED. NULL: the process's own mask stays, and a signal ends no wait. */
+    const sigset_t *wait_mask;
+    dcm_check *check;
     dcm_admit *admit;
     dcm_choose *choose;
     void *context;
 };
+
+/* For the process, before the first association and before any fork: DCMTK keeps silent, looks up no
+ * host names, loads no dictionary. */
+void dcm_init(void);
 
 /* Negotiates on an accepted TCP socket, which it owns from then on. NULL: nothing was accepted (rejected,
  * aborted, garbage, silence), the peer has been told where the protocol allows it, err says what. */
@@ -63,15 +76,18 @@ const char *dcm_called_aet(const struct dcm_association *association);
 uint32_t dcm_peer_max_pdu(const struct dcm_association *association);
 const struct dcm_context *dcm_contexts(const struct dcm_association *association, size_t *count);
 
-/* The bytes of the connection (TLS or not). Read returns what is there, 0 at the end, -1 with ERR_TIMEOUT
- * or ERR_CLOSED. Reading re-arms TCP_QUICKACK. */
+/* The bytes of the connection (TLS or not). Read waits for some and returns how many, 0 at the end, -1 with
+ * ERR_TIMEOUT, ERR_CLOSED or ERR_STOPPED. Reading re-arms TCP_QUICKACK: a sender that leaves Nagle's
+ * algorithm on waits 40 ms per object for our acknowledgement otherwise. */
 ssize_t dcm_read(struct dcm_association *association, void *bytes, size_t length, int timeout_ms,
                  struct err *err);
-/* Writes all of it, in one send where the kernel can. */
+/* Writes all of it, in one send where the kernel can; signals do not end it. */
 int dcm_write(struct dcm_association *association, const void *bytes, size_t length, int timeout_ms,
               struct err *err);
 
-/* Closes the socket and frees. Release and abort PDUs are the caller's (net/). */
-void dcm_close(struct dcm_association *association);
+/* Tells the peer that nothing more comes, waits at most `linger_ms` for it to close (what it still sends is
+ * thrown away: closing over it would destroy our last PDU on its way), closes and frees. Release and
+ * abort PDUs are the caller's (net/). */
+void dcm_close(struct dcm_association *association, int linger_ms);
 
 #endif

@@ -129,14 +129,16 @@ static unsigned least(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-/* How many letters to insert, drop, change or swap with their neighbour; letter case is free. */
-static unsigned distance(const char *a, size_t a_length, const char *b, size_t b_length)
+/* How many letters to insert, drop, change or swap with their neighbour to make `b` of `a`, or, when
+ * `inside`, any part of `b`; letter case is free. */
+static unsigned distance(const char *a, size_t a_length, const char *b, size_t b_length,
+                         bool inside)
 {
     unsigned char rows[3][KEYWORD_MAX + 1];
     unsigned char *before = rows[0], *last = rows[1], *row = rows[2];
 
     for (size_t j = 0; j <= b_length; j++)
-        last[j] = (unsigned char)j;
+        last[j] = inside ? 0 : (unsigned char)j;
     for (size_t i = 1; i <= a_length; i++) {
         unsigned char *spare = before;
 
@@ -155,11 +157,14 @@ static unsigned distance(const char *a, size_t a_length, const char *b, size_t b
         last = row;
         row = spare;
     }
+    for (size_t j = 0; inside && j < b_length; j++)
+        if (last[j] < last[b_length])
+            last[b_length] = last[j];
     return last[b_length];
 }
 
-/* How far a keyword is from what was written; a whole word inside the other counts as near, the
- * nearer the less is added. Above `NOT_NEAR`: not worth a suggestion. */
+/* How far a keyword is from what was written: a few slips of the hand, or one is a part of the other
+ * (the nearer the less is added), or both. From NOT_NEAR on: not worth a suggestion. */
 #define NOT_NEAR 1000
 static unsigned farness(const char *text, size_t length, const char *keyword)
 {
@@ -168,23 +173,26 @@ static unsigned farness(const char *text, size_t length, const char *keyword)
 
     if (keyword_length > KEYWORD_MAX)
         return NOT_NEAR;
-    far = distance(text, length, keyword, keyword_length);
+    far = distance(text, length, keyword, keyword_length, false);
     if (far <= 1 + length / 4)
         return far;
     if (length >= 3 && strcasestr(keyword, text))
         return 100 + (unsigned)(keyword_length - length);
     if (keyword_length >= 6 && strcasestr(text, keyword))
         return 200 + (unsigned)(length - keyword_length);
-    return NOT_NEAR;
+    far = length >= 6 ? distance(text, length, keyword, keyword_length, true) : length;
+    return far <= length / 6 ? 300 + far * 100 + (unsigned)keyword_length : NOT_NEAR;
 }
 
 static void suggest(const char *text, struct buf *out)
 {
-    const struct dict_entry *nearest[SUGGESTIONS];
-    unsigned far[SUGGESTIONS];
+    struct {
+        const struct dict_entry *entry;
+        unsigned far;
+    } nearest[SUGGESTIONS];
     size_t length = strlen(text), count = 0;
 
-    if (length > KEYWORD_MAX)
+    if (length == 0 || length > KEYWORD_MAX)
         return;
     for (size_t i = 0; i < dict_table_count; i++) {
         unsigned this_far = farness(text, length, dict_table[i].keyword);
@@ -192,23 +200,22 @@ static void suggest(const char *text, struct buf *out)
 
         if (this_far >= NOT_NEAR)
             continue;
-        while (place > 0 && far[place - 1] > this_far)
+        while (place > 0 && nearest[place - 1].far > this_far)
             place--;
         if (place == SUGGESTIONS)
             continue;
         if (count < SUGGESTIONS)
             count++;
-        memmove(&far[place + 1], &far[place], (count - 1 - place) * sizeof far[0]);
         memmove(&nearest[place + 1], &nearest[place], (count - 1 - place) * sizeof nearest[0]);
-        far[place] = this_far;
-        nearest[place] = &dict_table[i];
+        nearest[place].entry = &dict_table[i];
+        nearest[place].far = this_far;
     }
-    /* Those of another quality than the best are noise. */
-    while (count > 1 && far[count - 1] / 100 != far[0] / 100)
+    /* Those much farther than the best are noise. */
+    while (count > 1 && nearest[count - 1].far > nearest[0].far + (nearest[0].far < 100 ? 1 : 99))
         count--;
     for (size_t i = 0; i < count; i++) {
         buf_adds(out, i == 0 ? "; did you mean " : i + 1 < count ? ", " : " or ");
-        buf_adds(out, nearest[i]->keyword);
+        buf_adds(out, nearest[i].entry->keyword);
     }
     if (count)
         buf_addc(out, '?');
@@ -225,6 +232,8 @@ int dict_parse(const char *text, tag_t *tag, struct err *err)
     }
     if (parse_tag(text, tag))
         return 0;
+    if (!err) /* nobody reads suggestions, which take a while */
+        return -1;
     suggest(text, &near);
     err_set(err, ERR_INPUT, "%.200s: no such keyword%s", text, buf_text(&near));
     buf_free(&near);

@@ -31,6 +31,21 @@ int keyword_parse(const char *text, tag_t *tag, struct err *err)
     return dict_parse(text, tag, err);
 }
 
+static bool four_digits(const char *text)
+{
+    return strspn(text, "0123456789abcdefABCDEF") == 4;
+}
+
+size_t keyword_span(const char *list)
+{
+    size_t start = strspn(list, "-("), comma = start + strcspn(list + start, ",");
+
+    if (four_digits(list + start) && comma == start + 4 && list[comma] &&
+        four_digits(list + comma + 1))
+        return comma + strcspn(list + comma + 1, ",") + 1;
+    return comma;
+}
+
 const char *keyword_name(tag_t tag, char space[10])
 {
     const struct dict_entry *entry;

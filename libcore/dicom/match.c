@@ -1,6 +1,6 @@
 /*
- * Testing values against a compiled key: see match.h. Nothing here recurses, and a wild card costs at
- * most pattern times text.
+ * Testing values against a compiled key: see match.h. Nothing here recurses, and a wild card costs about
+ * the length of the text; only where '?' is about, at most pattern times text.
  */
 #include "dicom/match_internal.h"
 
@@ -64,47 +64,82 @@ const char *name_key(const char *name, struct buf *key)
 
 /* ---- wild cards ---- */
 
-static size_t character(const char *text)
+static const char *next(const char *text, const char *end)
 {
-    size_t n = 1;
-
-    while (((unsigned char)text[n] & 0xc0) == 0x80)
-        n++;
-    return n;
+    do
+        text++;
+    while (text < end && ((unsigned char)*text & 0xc0) == 0x80);
+    return text;
 }
 
-/* '*' any run, '?' one character. On a mismatch only the last '*' can take more: two pointers do. */
+/* Pieces of a pattern between its '*': characters and '?'. Where the piece ends in the text when it
+ * stands at its start; NULL when it does not. */
+static const char *piece_at(const char *piece, size_t size, const char *text, const char *end)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (text == end || (piece[i] != '?' && piece[i] != *text))
+            return NULL;
+        text = piece[i] == '?' ? next(text, end) : text + 1;
+    }
+    return text;
+}
+
+/* The same for the first place where it stands. */
+static const char *piece_in(const char *piece, size_t size, const char *text, const char *end)
+{
+    const char *found;
+
+    if (!memchr(piece, '?', size)) {
+        found = memmem(text, (size_t)(end - text), piece, size);
+        return found ? found + size : NULL;
+    }
+    for (; text < end; text = next(text, end)) {
+        found = piece_at(piece, size, text, end);
+        if (found)
+            return found;
+    }
+    return NULL;
+}
+
+/* The same at the text's end, as many characters before it as the piece has. */
+static bool piece_ends(const char *piece, size_t size, const char *text, const char *end)
+{
+    const char *at = end;
+
+    for (size_t i = 0; i < size; i++) {
+        if (((unsigned char)piece[i] & 0xc0) == 0x80)
+            continue;
+        if (at == text)
+            return false;
+        do
+            at--;
+        while (at > text && ((unsigned char)*at & 0xc0) == 0x80);
+    }
+    return piece_at(piece, size, at, end) == end;
+}
+
+/* '*' any run, '?' one character. The first place for each piece is the best one: what is left of the
+ * text is longest. */
 static bool wild(const char *pattern, const char *text, size_t length)
 {
-    const char *end = text + length, *star = NULL, *resume = NULL;
+    const char *end = text + length;
+    size_t size = strcspn(pattern, "*");
 
-    while (text < end) {
-        if (*pattern == '*') {
-            star = ++pattern;
-            resume = text;
-        } else if (*pattern == '?') {
-            size_t n = character(text);
-
-            pattern++;
-            text += n > (size_t)(end - text) ? (size_t)(end - text) : n;
-        } else if (*pattern && *pattern == *text) {
-            pattern++;
-            text++;
-        } else if (star) {
-            pattern = star;
-            text = ++resume;
-        } else {
-            return false;
-        }
+    text = piece_at(pattern, size, text, end);
+    while (text && pattern[size] == '*') {
+        pattern += size + 1;
+        size = strcspn(pattern, "*");
+        if (!pattern[size])
+            return piece_ends(pattern, size, text, end);
+        if (size)
+            text = piece_in(pattern, size, text, end);
     }
-    while (*pattern == '*')
-        pattern++;
-    return *pattern == '\0';
+    return text == end;
 }
 
 static bool same(const char *pattern, const char *text, size_t length)
 {
-    return strncmp(pattern, text, length) == 0 && pattern[length] == '\0';
+    return strlen(pattern) == length && memcmp(pattern, text, length) == 0;
 }
 
 static bool fits(const struct item *item, const char *pattern, const char *text, size_t length)
@@ -213,10 +248,11 @@ static bool among(const struct match *match, const char *text, size_t length)
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         const char *entry = match->exact[middle];
-        int order = strncmp(entry, text, length);
+        size_t size = strlen(entry);
+        int order = memcmp(entry, text, size < length ? size : length);
 
-        if (order == 0 && entry[length])
-            order = 1;
+        if (order == 0)
+            order = size < length ? -1 : size > length;
         if (order == 0)
             return true;
         if (order < 0)
@@ -259,7 +295,7 @@ static bool test_one(const struct match *match, const char *text, size_t length)
 
 static bool test_all(const struct match *match, const char *text, size_t length)
 {
-    const char *end = text + length;
+    const char *end;
 
     if (match->kind == MATCH_UNIVERSAL)
         return true;
@@ -269,6 +305,7 @@ static bool test_all(const struct match *match, const char *text, size_t length)
         return false;
     if (!match->several)
         return test_one(match, text, length);
+    end = text + length;
     for (;;) {
         const char *stop = memchr(text, '\\', (size_t)(end - text));
 
@@ -316,6 +353,22 @@ size_t match_exact(const struct match *match, const char *const **values)
 const char *match_prefix(const struct match *match)
 {
     return match->negated ? NULL : match->prefix;
+}
+
+bool match_group(const struct match *match, const char *group, size_t length)
+{
+    const char *caret = memchr(group, '^', length);
+
+    for (size_t i = 0; i < match->count; i++)
+        for (size_t g = 0; g < NAME_GROUPS; g++) {
+            const struct item *item = &match->item[i];
+
+            if (item->group[g] && (fits(item, item->group[g], group, length) ||
+                                   (item->component && caret &&
+                                    fits(item, item->group[g], group, (size_t)(caret - group)))))
+                return true;
+        }
+    return false;
 }
 
 const char *match_low(const struct match *match)

@@ -84,10 +84,13 @@ static bool clock_key(const char *text, size_t length, bool last, char key[14])
 /* The offset at the end of a DT, "+0100", in seconds; its length, or 0. */
 static size_t zone_of(const char *text, size_t length, long *seconds)
 {
-    const char *sign = text + length - 5;
+    const char *sign;
     int hours;
 
-    if (length < 9 || (*sign != '+' && *sign != '-') || !digits(sign + 1, 4))
+    if (length < 9)
+        return 0;
+    sign = text + length - 5;
+    if ((*sign != '+' && *sign != '-') || !digits(sign + 1, 4))
         return 0;
     hours = number(sign + 1, 2);
     if (hours > 14 || number(sign + 3, 2) > 59)

@@ -12,6 +12,8 @@
 
 #include "dicom/dict.h"
 
+#define PATTERN_MAX 1024 /* with '?': these cost pattern times text */
+
 enum comparison {
     COMPARE_EQUAL,
     COMPARE_LESS,
@@ -257,7 +259,8 @@ static int set_value(struct match *match, const struct reading *reading, const c
 
     if (memchr(value, '\0', length))
         return err_set(err, ERR_INPUT, "%s: NUL in the value", reading->name);
-    if (strspn(value, "*") == length) {
+    /* A name of nothing but delimiters is no name: clients send "^^^^" and "*^*". */
+    if (strspn(value, match->family == FAMILY_NAME ? "* ^=" : "* ") == length) {
         match->kind = MATCH_UNIVERSAL;
         return 0;
     }
@@ -268,6 +271,9 @@ static int set_value(struct match *match, const struct reading *reading, const c
     while (value <= end) {
         size_t n = strcspn(value, separators);
 
+        if (memchr(value, '?', n) && n > PATTERN_MAX)
+            return err_set(err, ERR_INPUT, "%s: a pattern with '?' of more than %d bytes",
+                           reading->name, PATTERN_MAX);
         /* Empty entries of a list ask for nothing. */
         if (n > 0 && add_value(match, reading, value, n, err) < 0)
             return -1;
@@ -298,7 +304,7 @@ struct match *match_new(tag_t tag, vr_t vr, const char *value, size_t length, st
     struct reading reading = {.name = keyword_name(tag, name)};
     int status;
 
-    while (length && copy[length - 1] == ' ') /* padding */
+    while (length && (copy[length - 1] == ' ' || copy[length - 1] == '\0')) /* padding */
         copy[--length] = '\0';
     status = set_value(match, &reading, copy, length, err);
     free(copy);
@@ -381,20 +387,20 @@ static int compare(struct match *match, enum comparison which, const struct read
 /* A word that is no expression: what might have been meant. */
 static void explain_word(const char *word, struct err *err)
 {
-    size_t digits = strspn(word, "0123456789");
+    size_t digits = strspn(word, "0123456789"),
+           capitals = strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    const char *likely = digits == 8 && !word[8]     ? "StudyDate"
+                         : digits                    ? "PatientID"
+                         : capitals == 2 && !word[2] ? "Modality"
+                                                     : "PatientName";
     tag_t tag;
 
-    if (keyword_parse(word, &tag, NULL) == 0)
+    /* A date before a tag: eight digits are both. */
+    if (strcmp(likely, "StudyDate") != 0 && keyword_parse(word, &tag, NULL) == 0)
         err_set(err, ERR_INPUT, "%s: no value: did you mean %s=...?", word, word);
-    else if (digits == 8 && !word[8])
-        err_set(err, ERR_INPUT, "\"%s\" is no Keyword=value: did you mean StudyDate=%s?", word,
-                word);
-    else if (digits)
-        err_set(err, ERR_INPUT, "\"%.80s\" is no Keyword=value: did you mean PatientID=%.80s?",
-                word, word);
     else
-        err_set(err, ERR_INPUT, "\"%.80s\" is no Keyword=value: did you mean PatientName=%.80s?",
-                word, word);
+        err_set(err, ERR_INPUT, "\"%.80s\" is no Keyword=value: did you mean %s=%.80s?", word,
+                likely, word);
 }
 
 struct match *match_parse(const char *expression, struct err *err)

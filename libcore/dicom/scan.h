@@ -32,7 +32,7 @@ struct scan_value {
     bool cut;         /* longer than SCAN_VALUE_MAX */
     uint32_t length;  /* as claimed; 0xffffffff for undefined */
     const char *data; /* raw bytes as encoded, not terminated */
-    size_t size;      /* how many of them */
+    size_t size;      /* how many of them; none of pixel data and of undefined lengths (then cut) */
 };
 
 enum scan_result {
@@ -58,7 +58,8 @@ enum scan_result scan_memory(struct scanner *scanner, const void *bytes, size_t 
                              const char *transfer_syntax, const char *name, struct err *err);
 
 /* The value, or NULL when the object has none (or it was not wanted). When a tag comes twice the first
- * counts, as with DCMTK's tools. */
+ * counts, as with DCMTK's tools. Tags out of order are found when the disorder shows up to the first
+ * tag beyond the last wanted one: the scan then goes on to the end. */
 const struct scan_value *scan_value(const struct scanner *scanner, tag_t tag);
 
 /* What was learnt on the way. */

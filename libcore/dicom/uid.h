@@ -26,7 +26,7 @@ struct uid_entry {
 /* NULL when the standard does not know it. */
 const struct uid_entry *uid_find(const char *uid);
 /* The whole table, ordered by uid (strcmp). Every storage SOP class of PS3.4 annex B.5 and those
- * retired, every transfer syntax. */
+ * retired, every transfer syntax. Classes of objects without a patient (PS3.4 annex GG) are UID_OTHER. */
 const struct uid_entry *uid_all(size_t *count);
 
 struct transfer_syntax {

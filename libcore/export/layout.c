@@ -30,7 +30,7 @@ struct layout {
     bool ascii;
     struct piece pieces[PIECES_MAX];
     size_t count;
-    tag_t tags[PIECES_MAX];
+    tag_t tags[PIECES_MAX + 1]; /* the SOP Instance UID is always wanted */
     size_t tag_count;
     struct set *names;
     /* Names that came more than once, and the last number given: few, unless a template is
@@ -338,7 +338,6 @@ static size_t render_component(struct layout *layout, size_t at, size_t limit, l
 {
     struct buf *component = &layout->component;
     bool have_value = false, was_empty = false;
-    size_t values = 0;
 
     buf_clear(component);
     *ending = 0;
@@ -346,7 +345,6 @@ static size_t render_component(struct layout *layout, size_t at, size_t limit, l
         const struct piece *piece = &layout->pieces[at];
 
         if (piece->kind == PIECE_VALUE) {
-            values++;
             if (piece->alternative && have_value)
                 continue;
             render_value(layout, piece, limit, get, context);

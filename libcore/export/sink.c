@@ -65,9 +65,9 @@ int sink_check_level(enum sink_format format, int level, struct err *err)
     if (level < 0)
         return 0;
     if (format == SINK_FOLDER || format == SINK_TAR)
-        return err_set(err, ERR_INPUT, "a folder or plain tar is not compressed: no --compress");
+        return err_set(err, ERR_INPUT, "a folder or plain tar is not compressed: no --level");
     if (level < range[format][0] || level > range[format][1])
-        return err_set(err, ERR_INPUT, "--compress %d: from %d to %d for this format", level,
+        return err_set(err, ERR_INPUT, "--level %d: from %d to %d for this format", level,
                        range[format][0], range[format][1]);
     return 0;
 }
@@ -77,17 +77,19 @@ int part_open(struct part *part, const char *path, bool force, struct err *err)
     struct stat st;
 
     *part = (struct part){.fd = -1, .force = force};
-    if (lstat(path, &st) == 0) {
+    if (stat(path, &st) == 0) {
         if (S_ISDIR(st.st_mode))
             return err_set(err, ERR_INPUT, "%s: is a folder", path);
-        if (!force)
-            return err_set(err, ERR_INPUT, "%s: is there already (--force replaces it)", path);
+        if (!S_ISREG(st.st_mode)) /* /dev/null would become a file */
+            return err_set(err, ERR_INPUT, "%s: is no file that could be replaced", path);
     }
+    if (!force && lstat(path, &st) == 0)
+        return err_set(err, ERR_INPUT, "%s: is there already (--force replaces it)", path);
     part->path = xstrdup(path);
     part->temporary = xasprintf("%s.part-%d", path, (int)getpid());
     part->fd = open(part->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (part->fd < 0) {
-        err_sys(err, "%s", path);
+        err_sys(err, "%s", part->temporary);
         free(part->temporary);
         part->temporary = NULL; /* whatever is there is not ours */
         return -1;

@@ -9,6 +9,7 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,7 @@ struct pack {
     uint64_t left;   /* bytes of the entry that are not yet put in */
     int write_errno; /* of the first write that failed */
     char *block;     /* SINK_WHOLE bytes */
+    locale_t utf8, before;
 };
 
 /* ---- libarchive's way out ---- */
@@ -288,6 +290,10 @@ static void pack_free(struct sink *sink)
         archive_write_free(pack->archive);
     }
     archive_entry_free(pack->entry);
+    if (pack->utf8) {
+        uselocale(pack->before);
+        freelocale(pack->utf8);
+    }
     part_free(&pack->part);
     free(pack->block);
     free(pack);
@@ -305,6 +311,10 @@ struct sink *sink_archive_new(const struct sink_options *options, struct err *er
     pack->part.fd = -1;
     pack->fd = STDOUT_FILENO;
     pack->block = xmalloc(SINK_WHOLE);
+    /* Our names are UTF-8; libarchive takes them to be what the locale says. */
+    pack->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    if (pack->utf8)
+        pack->before = uselocale(pack->utf8);
     pack->archive = archive_write_new();
     pack->entry = archive_entry_new();
     if (!pack->archive || !pack->entry) {

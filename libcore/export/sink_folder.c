@@ -20,6 +20,7 @@ struct folder {
     char *path;
     int fd;
     bool force, link;
+    bool made, used;                       /* by us; something is in it */
     bool no_clone, no_copy_range, no_link; /* the file systems cannot: learnt at the first try */
     struct buf parent;                     /* the folder that was made last */
     struct buf temporary;
@@ -32,6 +33,9 @@ static void folder_free(struct sink *sink)
 
     if (folder->fd >= 0)
         close(folder->fd);
+    /* As with an archive: of nothing at all, nothing is left. */
+    if (folder->made && !folder->used)
+        rmdir(folder->path);
     free(folder->path);
     free(folder->block);
     free(folder->other);
@@ -299,6 +303,7 @@ static enum sink_result folder_add(struct sink *sink, const char *name,
         result = target_failed(folder, name, err);
         unlinkat(folder->fd, folder->temporary.data, 0);
     }
+    folder->used = folder->used || result == SINK_DONE;
     return result;
 }
 
@@ -314,6 +319,8 @@ struct sink *sink_folder_new(const struct sink_options *options, struct err *err
 {
     static const struct sink_type type = {folder_add, folder_finish, folder_free};
     struct folder *folder;
+    struct stat st;
+    bool made = lstat(options->output, &st) < 0 && errno == ENOENT;
 
     if (make_folders(AT_FDCWD, options->output, true, err) < 0)
         return NULL;
@@ -322,6 +329,7 @@ struct sink *sink_folder_new(const struct sink_options *options, struct err *err
     folder->path = xstrdup(options->output);
     folder->force = options->force;
     folder->link = options->link;
+    folder->made = made;
     folder->block = xmalloc(SINK_BLOCK);
     folder->fd = open(options->output, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder->fd < 0) {

@@ -46,7 +46,7 @@ static const struct computed_info computed[] = {
      {NULL, "s.modalities", "s.modalities", "s.modalities"}},
     {TAG(0x0008, 0x0062), VR_UI, LEVEL_STUDY, false, {NULL, "s.classes", "s.classes", "s.classes"}},
     {TAG_SIZE, VR_UV, LEVEL_PATIENT, true,
-     {OF_PATIENT("sum(c.bytes)"), "s.bytes", "r.bytes", "i.size"}},
+     {OF_PATIENT("CAST(total(c.bytes) AS INTEGER)"), "s.bytes", "r.bytes", "i.size"}},
     {TAG_RECEIVED, VR_DT, LEVEL_PATIENT, true,
      {RECEIVED(OF_PATIENT("max(c.received)")), RECEIVED("s.received"), RECEIVED("r.received"),
       RECEIVED("i.received")}},
@@ -54,8 +54,8 @@ static const struct computed_info computed[] = {
      {NULL, NULL, NULL, "(SELECT text FROM term WHERE id = i.calling)"}},
     {TAG_PATH, VR_UC, LEVEL_INSTANCE, false,
      {NULL, NULL, NULL,
-      "CASE WHEN i.path IS NULL THEN s.folder || '/' || r.uid || '/' || i.uid || '.dcm'"
-      " ELSE (SELECT path FROM folder WHERE id = i.folder) || '/' || i.path END"}},
+      "pacs_path(CASE WHEN i.path IS NULL THEN s.folder || '/' || r.uid || '/' || i.uid || '.dcm'"
+      " ELSE rtrim((SELECT path FROM folder WHERE id = i.folder), '/') || '/' || i.path END)"}},
 };
 /* clang-format on */
 

@@ -18,28 +18,19 @@
 
 int index_failed(struct index *index, struct err *err)
 {
-    enum err_code code = ERR_FAILED;
+    index->failed = index->in_transaction;
+    return database_failed(index->db, err);
+}
 
-    switch (sqlite3_errcode(index->db)) {
-    case SQLITE_FULL:
-        code = ERR_NOSPACE;
-        break;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        code = ERR_BUSY;
-        break;
-    case SQLITE_IOERR:
-        if (sqlite3_system_errno(index->db) == ENOSPC || sqlite3_system_errno(index->db) == EDQUOT)
-            code = ERR_NOSPACE;
-        break;
-    default:
-        break;
-    }
-    return err_set(err, code, "index.db: %s", sqlite3_errmsg(index->db));
+int index_need_database(const struct index *index, struct err *err)
+{
+    return index->db ? 0 : err_set(err, ERR_FAILED, "index.db: not open");
 }
 
 sqlite3_stmt *index_statement(struct index *index, enum statement which, struct err *err)
 {
+    if (index_need_database(index, err) < 0)
+        return NULL;
     if (!index->statement[which]) {
         struct buf sql = {0};
 
@@ -70,26 +61,27 @@ void bind_text(sqlite3_stmt *statement, int at, const char *text)
         sqlite3_bind_null(statement, at);
 }
 
-static int pragma(struct index *index, const char *sql, struct err *err)
+int index_pragma(struct index *index, const char *sql, struct err *err)
 {
     return sqlite3_exec(index->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0
                                                                        : index_failed(index, err);
 }
 
-static void close_database(struct index *index)
+void index_close_database(struct index *index)
 {
     for (int i = 0; i < SQL_COUNT; i++) {
         sqlite3_finalize(index->statement[i]);
         index->statement[i] = NULL;
     }
-    sqlite3_close(index->db);
+    sqlite3_close_v2(index->db); /* a query that is still running ends on it */
     index->db = NULL;
+    index->large = false;
     index->matching = false;
     if (index->writer)
         writer_forget(index->writer);
 }
 
-static char *file_name(const struct index *index, const char *suffix)
+char *index_file_name(const struct index *index, const char *suffix)
 {
     return xasprintf("%s/index.db%s", index->root, suffix);
 }
@@ -110,12 +102,12 @@ static char *as_uri(const char *path, const char *parameters)
     return buf_take(&uri);
 }
 
-static int open_file(struct index *index, const char *path, int flags, struct err *err)
+int index_open_file(struct index *index, const char *path, int flags, struct err *err)
 {
     if (sqlite3_open_v2(path, &index->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE,
                         NULL) == SQLITE_OK) {
         sqlite3_extended_result_codes(index->db, 0);
-        sqlite3_busy_timeout(index->db, INDEX_LOCK_MS); /* for foreign writers */
+        sqlite3_busy_timeout(index->db, index->lock_ms); /* for foreign writers */
         return 0;
     }
     if (!index->db)
@@ -132,101 +124,155 @@ static int open_reader(struct index *index, const char *path, struct err *err)
 {
     char *log, *uri;
     struct stat status;
+    bool newer;
     int result;
 
-    if (open_file(index, path, SQLITE_OPEN_READONLY, err) < 0)
+    if (index_open_file(index, path, SQLITE_OPEN_READONLY, err) < 0)
         return -1;
-    if (pragma(index, "PRAGMA mmap_size = 268435456; SELECT 1 FROM sqlite_schema LIMIT 1", err) ==
-        0)
+    if (index_pragma(index, "PRAGMA cache_size = -32768; SELECT 1 FROM sqlite_schema LIMIT 1",
+                     err) == 0)
         return 0;
     result = sqlite3_errcode(index->db);
-    log = file_name(index, "-wal");
-    if ((result != SQLITE_CANTOPEN && result != SQLITE_READONLY) ||
-        (stat(log, &status) == 0 && status.st_size > 0)) {
-        free(log);
+    if (result != SQLITE_CANTOPEN && result != SQLITE_READONLY)
         return -1;
-    }
+    log = index_file_name(index, "-wal");
+    newer = stat(log, &status) == 0 && status.st_size > 0;
     free(log);
-    close_database(index);
+    if (newer)
+        return err_set(err, ERR_FAILED,
+                       "index.db: index.db-wal holds newer rows, and they cannot be read because "
+                       "index.db-shm beside it cannot be written: whoever can write there makes it "
+                       "readable with pacs-index --stats");
+    index_close_database(index);
     uri = as_uri(path, "?immutable=1");
-    result = open_file(index, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
+    result = index_open_file(index, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
     free(uri);
     return result;
 }
 
-static int check_version(struct index *index, struct err *err)
+/* Before anything is changed: another program's database stays as it is. */
+static int check_version(struct index *index, int *version, struct err *err)
 {
-    int version = schema_version(index->db, SCHEMA_VERSION, err);
-
-    if (version == 0 && index->mode != INDEX_READ)
-        return schema_create(index->db, index->mode != INDEX_BULK, err);
-    if (version == 0)
+    *version = schema_version(index->db, SCHEMA_VERSION, err);
+    if (*version < 0)
+        return -1;
+    if (index->mode != INDEX_READ || *version == SCHEMA_VERSION)
+        return 0;
+    if (*version == 0)
         return err_set(err, ERR_NOTFOUND, "%s/index.db: empty: nothing was indexed yet",
                        index->root);
-    if (version > 0 && version < SCHEMA_VERSION) {
-        if (index->mode == INDEX_READ)
-            return err_set(err, ERR_FAILED,
-                           "%s/index.db: made by an older release; the next writer upgrades it "
-                           "(run pacs-index --stats)",
-                           index->root);
-        return schema_upgrade(index->db, err);
-    }
-    return version < 0 ? -1 : 0;
+    return err_set(err, ERR_FAILED,
+                   "%s/index.db: made by an older release; the next writer upgrades it "
+                   "(run pacs-index --stats)",
+                   index->root);
 }
 
-static void remember_file(struct index *index, const char *path)
+/* Without an error SQLite leaves the mode as it was where shared memory does not work. */
+static int use_log(struct index *index, struct err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    const char *mode = NULL;
+    int status = -1;
+
+    if (sqlite3_prepare_v2(index->db, "PRAGMA journal_mode = WAL", -1, &statement, NULL) !=
+            SQLITE_OK ||
+        sqlite3_step(statement) != SQLITE_ROW)
+        index_failed(index, err);
+    else if (!(mode = (const char *)sqlite3_column_text(statement, 0)) || strcmp(mode, "wal") != 0)
+        err_set(err, ERR_FAILED, "index.db: this file system does not serve it: no shared memory");
+    else
+        status = 0;
+    sqlite3_finalize(statement);
+    return status;
+}
+
+/* A bulk index is thrown away when it fails: neither journal nor fsync until it is whole. */
+static int prepare_writer(struct index *index, int version, struct err *err)
+{
+    const char *settings =
+        index->mode == INDEX_BULK
+            ? "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536; "
+              "PRAGMA locking_mode = EXCLUSIVE"
+            : "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -8192";
+
+    if ((index->mode == INDEX_WRITE && use_log(index, err) < 0) ||
+        index_pragma(index, settings, err) < 0)
+        return -1;
+    if (index->mode == INDEX_WRITE)
+        sqlite3_wal_autocheckpoint(index->db, CHECKPOINT_PAGES);
+    if (index->durable && index_pragma(index, "PRAGMA synchronous = FULL", err) < 0)
+        return -1;
+    if (version == 0)
+        return schema_create(index->db, index->mode != INDEX_BULK, err);
+    return version < SCHEMA_VERSION ? schema_upgrade(index->db, err) : 0;
+}
+
+static bool is_same_file(const struct index *index, const char *path)
 {
     struct stat status;
 
-    if (stat(path, &status) == 0) {
-        index->device = status.st_dev;
-        index->inode = status.st_ino;
-    }
+    return stat(path, &status) == 0 && status.st_dev == index->device &&
+           status.st_ino == index->inode;
 }
 
-static int open_database(struct index *index, struct err *err)
+static bool remember_file(struct index *index, const char *path)
 {
-    char *path = file_name(index, index->mode == INDEX_BULK ? ".new" : "");
-    int status = -1;
+    struct stat status;
 
-    if (index->mode == INDEX_READ) {
-        if (access(path, F_OK) != 0 && errno == ENOENT) {
-            err_set(err, ERR_NOTFOUND, "%s: no such file: nothing was indexed yet", path);
-            goto out;
+    if (stat(path, &status) < 0)
+        return false;
+    index->device = status.st_dev;
+    index->inode = status.st_ino;
+    return true;
+}
+
+/* SQLite opens the log later than the database, both by name: between the two another index may come to
+ * stand there (index_replace), with a log of its own. Writers hold the lock. */
+static int open_for_reading(struct index *index, const char *path, struct err *err)
+{
+    int version;
+
+    for (int tries = 0; tries < 100; tries++) {
+        if (!remember_file(index, path)) {
+            if (errno == ENOENT)
+                return err_set(err, ERR_NOTFOUND,
+                               "%s: no such file: pacs-index --rebuild makes it from the objects",
+                               path);
+            return err_sys(err, "%s", path);
         }
         if (open_reader(index, path, err) < 0)
-            goto out;
+            return -1;
+        if (is_same_file(index, path))
+            return check_version(index, &version, err);
+        index_close_database(index);
+    }
+    return err_set(err, ERR_BUSY, "%s: replaced again and again", path);
+}
+
+int index_open_database(struct index *index, struct err *err)
+{
+    char *path = index_file_name(index, index->mode == INDEX_BULK ? ".new" : "");
+    int status = -1, version;
+
+    if (index->mode == INDEX_READ) {
+        status = open_for_reading(index, path, err);
     } else {
         if (index->mode == INDEX_BULK)
             unlink(path);
-        if (open_file(index, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err) < 0)
-            goto out;
+        if (index_open_file(index, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err) == 0 &&
+            check_version(index, &version, err) == 0 && prepare_writer(index, version, err) == 0) {
+            remember_file(index, path);
+            status = 0;
+        }
     }
-    if (index->mode == INDEX_WRITE &&
-        pragma(index,
-               "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536",
-               err) < 0)
-        goto out;
-    if (index->mode == INDEX_BULK &&
-        pragma(index,
-               "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536; "
-               "PRAGMA locking_mode = EXCLUSIVE",
-               err) < 0)
-        goto out;
-    if (check_version(index, err) < 0)
-        goto out;
-    if (index->mode == INDEX_WRITE)
-        sqlite3_wal_autocheckpoint(index->db, CHECKPOINT_PAGES);
-    remember_file(index, path);
-    status = 0;
-out:
     if (status < 0 && index->db)
-        close_database(index);
+        index_close_database(index);
     free(path);
     return status;
 }
 
-/* Two that make or upgrade the index at once: one after the other. */
+/* Two that make or upgrade the index at once: one after the other. A bulk load keeps the lock: the next
+ * one would take its file away. */
 static int open_locked(struct index *index, struct err *err)
 {
     char *path = xasprintf("%s/index.lock", index->root);
@@ -241,8 +287,9 @@ static int open_locked(struct index *index, struct err *err)
     free(path);
     if (index_hold(index, err) < 0)
         return -1;
-    status = open_database(index, err);
-    index_release(index);
+    status = index_open_database(index, err);
+    if (index->mode != INDEX_BULK || status < 0)
+        index_release(index);
     return status;
 }
 
@@ -254,8 +301,12 @@ struct index *index_open(const char *root, enum index_mode mode, struct err *err
     index->root = xstrdup(root);
     index->mode = mode;
     index->lock = -1;
+    index->lock_ms = INDEX_LOCK_MS;
     if (mode == INDEX_READ) {
-        status = open_database(index, err);
+        /* A query is over in milliseconds. SQLite would make room for twenty pages first, and touch
+         * all of it: 37 page faults of 195 (no effect once the library is in use). */
+        sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
+        status = index_open_database(index, err);
     } else {
         index->writer = writer_new();
         status = open_locked(index, err);
@@ -273,10 +324,15 @@ void index_close(struct index *index)
         return;
     if (index->in_transaction)
         index_rollback(index);
+    /* The last one to close a database deletes its log, by name: not while another index comes to stand
+     * under that name. */
+    if (index->db && index->mode == INDEX_WRITE && index->holds == 0 &&
+        lock_fd(index->lock, "index.lock", 0, NULL) < 0)
+        sqlite3_db_config(index->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (index->db)
-        close_database(index);
+        index_close_database(index);
     if (index->mode == INDEX_BULK && !index->renamed) {
-        char *path = file_name(index, ".new");
+        char *path = index_file_name(index, ".new");
 
         unlink(path);
         free(path);
@@ -300,7 +356,7 @@ int index_hold(struct index *index, struct err *err)
 
     if (index->lock < 0)
         return err_set(err, ERR_FAILED, "index.db: opened for reading");
-    if (index->holds == 0 && lock_fd(index->lock, "index.lock", INDEX_LOCK_MS, err) < 0) {
+    if (index->holds == 0 && lock_fd(index->lock, "index.lock", index->lock_ms, err) < 0) {
         if (err && err->code != ERR_BUSY)
             return -1;
         holder = lock_holder(index->lock);
@@ -322,21 +378,19 @@ void index_release(struct index *index)
 static int follow_file(struct index *index, struct err *err)
 {
     char *path;
-    struct stat status;
     bool same;
 
     if (index->mode != INDEX_WRITE)
         return 0;
     if (index->db) {
-        path = file_name(index, "");
-        same = stat(path, &status) == 0 && status.st_dev == index->device &&
-               status.st_ino == index->inode;
+        path = index_file_name(index, "");
+        same = is_same_file(index, path);
         free(path);
         if (same)
             return 0;
-        close_database(index);
+        index_close_database(index);
     }
-    return open_database(index, err);
+    return index_open_database(index, err);
 }
 
 /* What was remembered holds as long as no one else has written. */
@@ -375,6 +429,8 @@ int index_begin(struct index *index, struct err *err)
     if (!statement || index_step(index, statement, err) < 0)
         goto failed;
     index->in_transaction = true;
+    index->failed = false;
+    index->added = 0;
     if (check_memory(index, err) < 0) {
         index_rollback(index);
         return -1;
@@ -386,9 +442,23 @@ failed:
     return -1;
 }
 
+int index_grow_cache(struct index *index, struct err *err)
+{
+    if (index->large)
+        return 0;
+    index->large = true;
+    return index_pragma(index, "PRAGMA cache_size = -65536", err);
+}
+
 int index_need_transaction(const struct index *index, struct err *err)
 {
-    return index->in_transaction ? 0 : err_set(err, ERR_FAILED, "index.db: no transaction is open");
+    if (!index->in_transaction)
+        return err_set(err, ERR_FAILED, "index.db: no transaction is open");
+    /* SQLite itself rolls back after some failures: what came now would be committed row by row. */
+    if (index->failed || sqlite3_get_autocommit(index->db))
+        return err_set(err, ERR_FAILED,
+                       "index.db: a failure before this one ended the transaction");
+    return 0;
 }
 
 static void end_transaction(struct index *index)
@@ -402,10 +472,9 @@ int index_commit(struct index *index, struct err *err)
 {
     sqlite3_stmt *statement;
 
-    if (index_need_transaction(index, err) < 0)
-        return -1;
-    statement = index_statement(index, SQL_COMMIT, err);
-    if (!statement || writer_flush(index, err) < 0 || index_step(index, statement, err) < 0) {
+    if (index_need_transaction(index, err) < 0 ||
+        !(statement = index_statement(index, SQL_COMMIT, err)) || writer_flush(index, err) < 0 ||
+        index_step(index, statement, err) < 0) {
         index_rollback(index);
         return -1;
     }
@@ -432,141 +501,41 @@ int index_checkpoint(struct index *index, bool wait, struct err *err)
 
     if (index->mode != INDEX_WRITE)
         return err_set(err, ERR_FAILED, "index.db: not open for writing");
-    if (!wait) {
-        result = sqlite3_wal_checkpoint_v2(index->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-        return result == SQLITE_OK || result == SQLITE_BUSY ? 0 : index_failed(index, err);
-    }
-    if (index_hold(index, err) < 0)
+    if (index_need_database(index, err) < 0)
         return -1;
-    result = sqlite3_wal_checkpoint_v2(index->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    if (result != SQLITE_OK)
-        index_failed(index, err);
-    index_release(index);
-    return result == SQLITE_OK ? 0 : -1;
+    if (wait)
+        result = database_checkpoint(index->db, index->lock_ms);
+    else
+        result = sqlite3_wal_checkpoint_v2(index->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    if (result == SQLITE_OK || (!wait && result == SQLITE_BUSY))
+        return 0;
+    return index_failed(index, err);
 }
 
-/* ---- a new index in the place of the old ---- */
-
-/* Empties the old index's log: whoever still has that index open reads on from its file, and its log
- * can never be taken for the new one's. */
-static int retire_old(struct index *index, struct err *err)
+/* The log holds what index.db does not have yet; SQLite makes index.db durable before it empties the
+ * log. None of its locks are on this file, so that it may be opened and closed here. */
+int index_sync(struct index *index, struct err *err)
 {
-    struct index old = {.root = index->root, .mode = INDEX_WRITE, .lock = -1};
-    char *path = file_name(index, "");
-    int status = 0;
+    char *path = index_file_name(index, "-wal");
+    int fd = open(path, O_RDONLY | O_CLOEXEC), status = 0;
 
-    if (access(path, F_OK) == 0 && open_file(&old, path, SQLITE_OPEN_READWRITE, err) == 0) {
-        /* A broken index is no reason to refuse its replacement. */
-        if (sqlite3_wal_checkpoint_v2(old.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) ==
-            SQLITE_BUSY) {
-            status = index_failed(&old, err);
-        }
-        sqlite3_close(old.db);
-    }
+    if (fd < 0)
+        status = errno == ENOENT ? 0 : err_sys(err, "%s", path);
+    else if (fdatasync(fd) < 0)
+        status = err_sys(err, "%s: fdatasync", path);
+    if (fd >= 0)
+        close(fd);
     free(path);
     return status;
 }
 
-static int sync_file(const char *path, struct err *err)
+int index_set_durable(struct index *index, bool durable, struct err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC), status = 0;
-
-    if (fd < 0 || fsync(fd) < 0)
-        status = err_sys(err, "%s", path);
-    if (fd >= 0)
-        close(fd);
-    return status;
-}
-
-static int swap_files(struct index *index, struct err *err)
-{
-    char *from = file_name(index, ".new"), *to = file_name(index, "");
-    char *log = file_name(index, "-wal"), *shared = file_name(index, "-shm");
-    int status = -1;
-
-    if (sync_file(from, err) < 0)
-        goto out;
-    if (rename(from, to) < 0) {
-        err_sys(err, "%s", to);
-        goto out;
-    }
-    index->renamed = true;
-    unlink(log);
-    unlink(shared);
-    status = sync_folder(AT_FDCWD, index->root, err);
-out:
-    free(from);
-    free(to);
-    free(log);
-    free(shared);
-    return status;
-}
-
-/* Of objects with one SOP Instance UID the first stays. Only looked for when the unique index finds
- * some: it costs a sort of all UIDs. */
-static const char drop_copies[] =
-    "CREATE TEMP TABLE copy AS SELECT id, series, folder, path, (SELECT min(id) FROM instance "
-    "WHERE "
-    "uid = i.uid) AS first FROM instance AS i WHERE uid IN (SELECT uid FROM instance GROUP BY uid "
-    "HAVING count(*) > 1);"
-    "DELETE FROM copy WHERE id = first;"
-    "UPDATE file SET instance = -c.first FROM copy AS c WHERE file.folder = c.folder AND "
-    "file.name = c.path;"
-    "DELETE FROM instance WHERE id IN (SELECT id FROM copy);";
-
-static int finish_indexes(struct index *index, struct err *err)
-{
-    sqlite3_stmt *statement = NULL;
-    int status = -1;
-
-    /* Looked up by it, a copy is found in a moment; it also serves the index to come. */
-    if (schema_secondary(index->db, err) == 0)
+    if (index->durable == durable)
         return 0;
-    if (pragma(index, "CREATE INDEX copies ON instance(uid)", err) < 0 ||
-        index_begin(index, err) < 0)
-        return -1;
-    if (pragma(index, drop_copies, err) < 0 ||
-        pragma(index, "DROP INDEX copies; CREATE INDEX instance_series ON instance(series)", err) <
-            0 ||
-        pragma(index, "CREATE INDEX series_study ON series(study)", err) < 0)
-        goto out;
-    if (sqlite3_prepare_v2(index->db,
-                           "SELECT DISTINCT study FROM copy JOIN series ON series.id = copy.series",
-                           -1, &statement, NULL) != SQLITE_OK) {
-        index_failed(index, err);
-        goto out;
-    }
-    while (sqlite3_step(statement) == SQLITE_ROW)
-        writer_recount(index, sqlite3_column_int64(statement, 0));
-    sqlite3_finalize(statement);
-    if (writer_flush(index, err) < 0 ||
-        pragma(index, "DROP INDEX instance_series; DROP INDEX series_study; DROP TABLE copy", err) <
-            0)
-        goto out;
-    status = index_commit(index, err);
-    return status < 0 ? status : schema_secondary(index->db, err);
-out:
-    index_rollback(index);
-    return -1;
-}
-
-int index_replace(struct index *index, struct err *err)
-{
-    int status = -1;
-
-    if (index->mode != INDEX_BULK || index->broken || index->in_transaction)
-        return err_set(err, ERR_FAILED, "index.db: no finished bulk load to put in its place");
-    if (index_hold(index, err) < 0)
-        return -1;
-    if (finish_indexes(index, err) < 0 || pragma(index, "PRAGMA journal_mode = DELETE", err) < 0 ||
-        pragma(index, "PRAGMA locking_mode = NORMAL; PRAGMA journal_mode = WAL", err) < 0)
-        goto out;
-    close_database(index);
-    if (retire_old(index, err) < 0 || swap_files(index, err) < 0)
-        goto out;
-    index->mode = INDEX_WRITE;
-    status = open_database(index, err);
-out:
-    index_release(index);
-    return status;
+    if (index->in_transaction)
+        return err_set(err, ERR_FAILED, "index.db: a transaction is open");
+    index->durable = durable;
+    return index_pragma(index,
+                        durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", err);
 }

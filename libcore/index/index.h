@@ -20,7 +20,8 @@
 #define INDEX_LOCK_MS 30000 /* how long index_begin waits for another writer */
 
 /* INDEX_BULK: a new, empty index beside the present one, for a rebuild; it has no secondary indexes
- * until index_replace puts it in the present one's place. Until then a second object of the same
+ * until index_replace puts it in the present one's place. It holds the writers off (index_hold) from
+ * index_open on until it is in place or closed. Until then a second object of the same
  * SOP Instance UID is not noticed (INDEX_ADDED); index_replace keeps the first. */
 enum index_mode { INDEX_READ, INDEX_WRITE, INDEX_BULK };
 
@@ -36,19 +37,27 @@ void index_close(struct index *index);
 
 /* Waits for the lock; after INDEX_LOCK_MS ERR_BUSY, "index.db: database is locked by pid N". */
 int index_begin(struct index *index, struct err *err);
-/* On failure everything since index_begin is rolled back. */
+/* On failure everything since index_begin is rolled back. After a failed change (not for ERR_INPUT and
+ * ERR_NOTFOUND, where nothing was begun) it always fails. */
 int index_commit(struct index *index, struct err *err);
 void index_rollback(struct index *index);
 
-/* Moves the write-ahead log into index.db: with `wait` all of it (waiting for readers) and the log
- * is emptied, else as much as goes without waiting. Writers do not checkpoint by themselves before
- * the log is large (64 MB): call this where nobody waits for an answer. */
+/* Moves the write-ahead log into index.db: with `wait` all of it and the log is emptied, waiting for
+ * readers (ERR_BUSY after INDEX_LOCK_MS) but hardly ever keeping writers out; else as much as goes
+ * without waiting. Writers do not checkpoint by themselves before the log is large (64 MB): call this
+ * where nobody waits for an answer. */
 int index_checkpoint(struct index *index, bool wait, struct err *err);
+
+/* What was committed so far outlasts a power loss, and no one waits for it. */
+int index_sync(struct index *index, struct err *err);
+/* From now on index_commit returns only when its rows are durable (synchronous = FULL: one fsync more).
+ * Not within a transaction. */
+int index_set_durable(struct index *index, bool durable, struct err *err);
 
 /* INDEX_BULK only: secondary indexes, then this index takes the place of ROOT/index.db, atomically.
  * Writers that have the old one open go over to the new at their next index_begin. Readers at work
- * finish on the old one. The caller makes sure that no rows are lost by it: it holds the writers
- * off by index_hold before it starts to look at the files. */
+ * finish on the old one. ERR_BUSY: some reader kept the old one from being finished for INDEX_LOCK_MS;
+ * it may be called again. */
 int index_replace(struct index *index, struct err *err);
 
 /* Takes the writers' lock without a transaction, until index_release: every index_begin of other

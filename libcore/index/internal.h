@@ -73,23 +73,46 @@ struct index {
     ino_t inode;
     int lock; /* descriptor of index.lock, -1 for readers */
     int holds;
+    int lock_ms; /* INDEX_LOCK_MS; less in tests */
     bool in_transaction;
-    bool broken;  /* a bulk index without a journal cannot go back */
-    bool renamed; /* a bulk index that has taken its place */
+    bool durable;   /* synchronous = FULL */
+    unsigned added; /* rows in this transaction */
+    bool large;     /* the cache is that of a bulk load */
+    bool failed;    /* something in this transaction has: it can only be rolled back */
+    bool broken;    /* a bulk index without a journal cannot go back */
+    bool finished;  /* a bulk index that has its secondary indexes */
+    bool renamed;   /* a bulk index that has taken its place */
     sqlite3_stmt *statement[SQL_COUNT];
     struct writer *writer;
     struct buf path, folder, text[6]; /* what look-ups hand out */
     int64_t data_version;             /* changes when another connection has written */
-    bool matching;                    /* the SQL function of query.c is registered */
+    bool matching;                    /* the SQL functions of query.c are registered */
 };
 
 /* Prepared at first use. NULL with a message. */
 sqlite3_stmt *index_statement(struct index *index, enum statement which, struct err *err);
-/* "index.db: ..." with what SQLite says; the code follows from it. Returns -1. */
+/* As database_failed; a transaction that is open can then only be rolled back. Returns -1. */
 int index_failed(struct index *index, struct err *err);
+/* For rows that no writer of ours leaves. Returns -1. */
+int index_damaged(struct err *err);
 /* Runs a statement that gives no rows, and resets it. */
 int index_step(struct index *index, sqlite3_stmt *statement, struct err *err);
+/* A transaction of many rows: more memory for the cache from now on. */
+int index_grow_cache(struct index *index, struct err *err);
 int index_need_transaction(const struct index *index, struct err *err);
+/* ---- of index.c, for replace.c ---- */
+
+char *index_file_name(const struct index *index, const char *suffix); /* to be freed */
+int index_pragma(struct index *index, const char *sql, struct err *err);
+/* Any SQLite file as the index's database; and index.db, as the mode wants it. */
+int index_open_file(struct index *index, const char *path, int flags, struct err *err);
+int index_open_database(struct index *index, struct err *err);
+void index_close_database(struct index *index);
+/* There is none when index.db could not be opened again after another had taken its place. */
+int index_need_database(const struct index *index, struct err *err);
+/* Empties the log, waiting for readers. Returns what SQLite does. */
+int database_checkpoint(sqlite3 *db, int wait_ms);
+
 /* The SQL text of a statement, into `sql`. */
 void statement_text(enum statement which, struct buf *sql);
 

@@ -20,6 +20,13 @@ static const char *keep(struct buf *space, sqlite3_stmt *statement, int column)
     return buf_text(space);
 }
 
+int index_damaged(struct err *err)
+{
+    return err_set(err, ERR_FAILED,
+                   "index.db: a row without what belongs to it: make it anew with pacs-index "
+                   "--rebuild");
+}
+
 int index_find_instance(struct index *index, const char *sop_uid, struct index_instance *row,
                         struct err *err)
 {
@@ -46,12 +53,16 @@ int index_find_instance(struct index *index, const char *sop_uid, struct index_i
     folder = (const char *)sqlite3_column_text(statement, 7);
     name = (const char *)sqlite3_column_text(statement, 8);
     row->in_place = name != NULL;
+    if (!row->study_uid || !row->series_uid || !row->sop_uid ||
+        (name ? !folder : !row->study_folder)) {
+        sqlite3_reset(statement);
+        return index_damaged(err);
+    }
     buf_clear(&index->path);
     if (name)
-        buf_addf(&index->path, "%s/%s", folder ? folder : ".", name);
+        buf_addf(&index->path, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder, name);
     else
-        buf_addf(&index->path, "%s/%s/%s.dcm", row->study_folder ? row->study_folder : "",
-                 row->series_uid, row->sop_uid);
+        buf_addf(&index->path, "%s/%s/%s.dcm", row->study_folder, row->series_uid, row->sop_uid);
     row->path = buf_text(&index->path);
     row->size = (uint64_t)sqlite3_column_int64(statement, 9);
     row->mtime_ns = sqlite3_column_int64(statement, 10);
@@ -140,8 +151,9 @@ int64_t index_folder_files(struct index *index, const char *path, index_each_fil
     sqlite3_bind_int64(statement, 1, folder);
     while (status == 0 && (result = sqlite3_step(statement)) == SQLITE_ROW) {
         int64_t instance = sqlite3_column_int64(statement, 3);
+        const char *name = (const char *)sqlite3_column_text(statement, 0);
         struct index_file file = {
-            .name = (const char *)sqlite3_column_text(statement, 0),
+            .name = name ? name : "",
             .size = (uint64_t)sqlite3_column_int64(statement, 1),
             .mtime_ns = sqlite3_column_int64(statement, 2),
             .instance = instance > 0 ? instance : 0,

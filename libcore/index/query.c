@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/text.h"
 
 struct query *query_new(enum query_level level)
 {
@@ -120,15 +121,60 @@ struct run {
     size_t *offset;
 };
 
+/* pacs_match(key, value) */
 static void sql_match(sqlite3_context *context, int count, sqlite3_value **arguments)
 {
-    const struct query *query = sqlite3_user_data(context);
-    sqlite3_int64 number = sqlite3_value_int64(arguments[0]);
+    const struct match *match = sqlite3_value_pointer(arguments[0], MATCH_POINTER);
     const char *text = (const char *)sqlite3_value_text(arguments[1]);
 
     (void)count;
-    sqlite3_result_int(context, match_test(query->key[number].match, text,
-                                           (size_t)sqlite3_value_bytes(arguments[1])));
+    if (match)
+        sqlite3_result_int(context,
+                           match_test(match, text, (size_t)sqlite3_value_bytes(arguments[1])));
+}
+
+/* pacs_group(key, folded component group) */
+static void sql_group(sqlite3_context *context, int count, sqlite3_value **arguments)
+{
+    const struct match *match = sqlite3_value_pointer(arguments[0], MATCH_POINTER);
+    const char *text = (const char *)sqlite3_value_text(arguments[1]);
+
+    (void)count;
+    if (match && text)
+        sqlite3_result_int(context,
+                           match_group(match, text, (size_t)sqlite3_value_bytes(arguments[1])));
+}
+
+/* pacs_path(path): absolute, so that other programs can open it wherever they run. */
+static void sql_path(sqlite3_context *context, int count, sqlite3_value **arguments)
+{
+    const struct index *index = sqlite3_user_data(context);
+    const char *path = (const char *)sqlite3_value_text(arguments[0]);
+
+    (void)count;
+    if (path && *path != '/')
+        sqlite3_result_text(context, xasprintf("%s/%s", index->root, path), -1, free);
+    else
+        sqlite3_result_value(context, arguments[0]);
+}
+
+static int add_functions(struct index *index, struct err *err)
+{
+    const int flags = SQLITE_UTF8 | SQLITE_DIRECTONLY | SQLITE_DETERMINISTIC;
+
+    if (index->matching)
+        return 0;
+    if (!index->db)
+        return err_set(err, ERR_FAILED, "index.db: not open");
+    if (sqlite3_create_function(index->db, "pacs_match", 2, flags, NULL, sql_match, NULL, NULL) !=
+            SQLITE_OK ||
+        sqlite3_create_function(index->db, "pacs_group", 2, flags, NULL, sql_group, NULL, NULL) !=
+            SQLITE_OK ||
+        sqlite3_create_function(index->db, "pacs_path", 1, flags, index, sql_path, NULL, NULL) !=
+            SQLITE_OK)
+        return index_failed(index, err);
+    index->matching = true;
+    return 0;
 }
 
 static int start_scanner(struct run *run, struct err *err)
@@ -215,24 +261,49 @@ static void fill_header(struct run *run, bool have)
     }
 }
 
+static bool ends_with_caret(const char *text)
+{
+    size_t length = strlen(text);
+
+    return length && text[length - 1] == '^';
+}
+
+/* Can stand in a reference: no printer changes it, and its two parts are told apart. */
+static bool is_plain(const char *text)
+{
+    if (strstr(text, "^^^"))
+        return false;
+    while (*text) {
+        uint32_t code;
+
+        text += text_next(text, &code);
+        if (code == TEXT_INVALID || text_is_control(code))
+            return false;
+    }
+    return true;
+}
+
+/* What would be read otherwise, or breaks a line, is named by its row. */
+static bool needs_number(const char *id, const char *issuer)
+{
+    return !*id || *id == '#' || !is_plain(id) || !is_plain(issuer) ||
+           (*issuer && ends_with_caret(id));
+}
+
 static void fill_reference(struct run *run)
 {
     const char *id = (const char *)sqlite3_column_text(run->rows, 1);
     const char *issuer = (const char *)sqlite3_column_text(run->rows, 2);
 
     buf_clear(&run->reference);
-    if (run->query->level != LEVEL_PATIENT) {
-        buf_adds(&run->reference, id ? id : "");
-        return;
-    }
-    buf_adds(&run->reference, "patient:");
-    if (!id || !*id || *id == '#' || strstr(id, "^^^") || (issuer && strstr(issuer, "^^^")) ||
-        strpbrk(id, "\t\n\r") || (issuer && strpbrk(issuer, "\t\n\r")))
-        buf_addf(&run->reference, "#%lld", (long long)sqlite3_column_int64(run->rows, 0));
-    else if (issuer && *issuer)
-        buf_addf(&run->reference, "%s^^^%s", id, issuer);
-    else
+    id = id ? id : "";
+    issuer = issuer ? issuer : "";
+    if (run->query->level != LEVEL_PATIENT)
         buf_adds(&run->reference, id);
+    else if (needs_number(id, issuer))
+        buf_addf(&run->reference, "patient:#%lld", (long long)sqlite3_column_int64(run->rows, 0));
+    else
+        buf_addf(&run->reference, "patient:%s%s%s", id, *issuer ? "^^^" : "", issuer);
 }
 
 static int give_row(struct run *run, query_each *each, void *context, struct err *err)
@@ -268,11 +339,8 @@ static int prepare(struct run *run, struct err *err)
         if (patients[i] < 0)
             goto out;
     }
-    if (sqlite3_create_function(run->index->db, "pacs_match", 2, SQLITE_UTF8 | SQLITE_DIRECTONLY,
-                                (void *)query, sql_match, NULL, NULL) != SQLITE_OK) {
-        index_failed(run->index, err);
+    if (add_functions(run->index, err) < 0)
         goto out;
-    }
     sql_of_query(query, patients, &rows);
     if (sql_prepare(run->index, &rows, &run->rows, err) < 0)
         goto out;
@@ -355,8 +423,11 @@ static int64_t give_objects(struct index *index, sqlite3_stmt *statement, index_
             .size = (uint64_t)sqlite3_column_int64(statement, 6),
         };
 
+        if (!object.path || !object.study_uid || !object.series_uid || !object.sop_uid)
+            status = index_damaged(err);
+        else
+            status = each(context, &object, err);
         count++;
-        status = each(context, &object, err);
     }
     sqlite3_reset(statement);
     if (status)

@@ -39,11 +39,13 @@ struct query {
     bool any_reference;
 };
 
-/* A text to bind, in order of its '?' in the SQL. */
+/* A value to bind, in order of its '?' in the SQL. */
 struct parameter {
-    char *text;
-    int64_t number; /* when text is NULL */
+    const struct match *match; /* for pacs_match; or */
+    char *text;                /* or */
+    int64_t number;
 };
+#define MATCH_POINTER "match" /* sqlite3_bind_pointer */
 struct sql {
     struct buf text;
     struct parameter *parameter;

@@ -1,7 +1,7 @@
 /*
  * A query as SQL. Values are bound, never written into the text. Each key is decided by pacs_match,
  * which calls match_test; before it stand conditions that an index can serve, wherever the key allows
- * some (narrow()).
+ * some (narrow()). The key itself is bound as a pointer.
  */
 #include "index/query_internal.h"
 
@@ -12,7 +12,7 @@ static const char alias[] = "psri";
 
 const char object_path[] =
     "CASE WHEN i.path IS NULL THEN s.folder || '/' || r.uid || '/' || i.uid || '.dcm' ELSE "
-    "(SELECT path FROM folder WHERE id = i.folder) || '/' || i.path END";
+    "rtrim((SELECT path FROM folder WHERE id = i.folder), '/') || '/' || i.path END";
 
 void sql_free(struct sql *sql)
 {
@@ -30,7 +30,10 @@ int sql_prepare(struct index *index, const struct sql *sql, sqlite3_stmt **state
     for (size_t i = 0; i < sql->parameters; i++) {
         int at = (int)i + 1;
 
-        if (sql->parameter[i].text)
+        if (sql->parameter[i].match)
+            sqlite3_bind_pointer(*statement, at, (void *)sql->parameter[i].match, MATCH_POINTER,
+                                 NULL);
+        else if (sql->parameter[i].text)
             sqlite3_bind_text(*statement, at, sql->parameter[i].text, -1, SQLITE_TRANSIENT);
         else
             sqlite3_bind_int64(*statement, at, sql->parameter[i].number);
@@ -39,16 +42,30 @@ int sql_prepare(struct index *index, const struct sql *sql, sqlite3_stmt **state
 }
 
 /* Parameters are numbered as they are bound. */
-static void bind(struct sql *sql, char *text, int64_t number)
+static void bind(struct sql *sql, struct parameter parameter)
 {
     sql->parameter = xreallocarray(sql->parameter, sql->parameters + 1, sizeof *sql->parameter);
-    sql->parameter[sql->parameters++] = (struct parameter){text, number};
+    sql->parameter[sql->parameters++] = parameter;
     buf_addf(&sql->text, "?%zu", sql->parameters);
+}
+
+static void bind_take(struct sql *sql, char *text)
+{
+    bind(sql, (struct parameter){.text = text});
 }
 
 static void bind_copy(struct sql *sql, const char *text)
 {
-    bind(sql, xstrdup(text), 0);
+    bind_take(sql, xstrdup(text));
+}
+
+/* "FUNCTION(key, value)": the functions are those of query.c. */
+static void test(struct sql *sql, const char *function, const struct query_key *key,
+                 const char *value)
+{
+    buf_addf(&sql->text, "%s(", function);
+    bind(sql, (struct parameter){.match = key->match});
+    buf_addf(&sql->text, ", %s)", value);
 }
 
 /* Only UIDs and other short texts come here; a list of a hundred thousand is one parameter. */
@@ -84,7 +101,7 @@ static void is_one_of(struct sql *sql, const struct match *match)
     }
     buf_addc(&json, ']');
     buf_adds(&sql->text, " IN (SELECT value FROM json_each(");
-    bind(sql, buf_take(&json), 0);
+    bind_take(sql, buf_take(&json));
     buf_adds(&sql->text, "))");
 }
 
@@ -94,7 +111,7 @@ static void begins_with(struct sql *sql, const char *column, const char *prefix)
     buf_addf(&sql->text, "%s >= ", column);
     bind_copy(sql, prefix);
     buf_addf(&sql->text, " AND %s < ", column);
-    bind(sql, xasprintf("%s\xff", prefix), 0);
+    bind_take(sql, xasprintf("%s\xff", prefix));
 }
 
 static bool same_attribute(const struct query_key *key, enum attribute attribute)
@@ -126,6 +143,11 @@ static void in_range(struct sql *sql, const char *column, const struct match *ma
     }
 }
 
+static bool positive(const struct match *match)
+{
+    return !match_negated(match) && match_kind(match) != MATCH_EMPTY;
+}
+
 /* Conditions that hold whenever the key does, and that an index serves. */
 static void narrow(struct sql *sql, const struct query_key *key, const char *column)
 {
@@ -134,10 +156,17 @@ static void narrow(struct sql *sql, const struct query_key *key, const char *col
 
     if (is_dated(key)) {
         in_range(sql, column, key->match);
-    } else if (same_attribute(key, ATTRIBUTE_PATIENT_NAME) && prefix) {
-        buf_adds(&sql->text, " AND p.id IN (SELECT patient FROM patient_name WHERE ");
-        begins_with(sql, "key", prefix);
-        buf_adds(&sql->text, ")");
+    } else if (same_attribute(key, ATTRIBUTE_PATIENT_NAME)) {
+        /* A folded group costs a tenth of a whole name, and a patient has one row, not each study. */
+        if (prefix) {
+            buf_adds(&sql->text, " AND p.id IN (SELECT patient FROM patient_name WHERE ");
+            begins_with(sql, "key", prefix);
+            buf_adds(&sql->text, ")");
+        } else if (positive(key->match) && !match_group(key->match, "", 0)) {
+            buf_adds(&sql->text, " AND p.id IN (SELECT patient FROM patient_name WHERE ");
+            test(sql, "pacs_group", key, "key");
+            buf_adds(&sql->text, ")");
+        }
     } else if (has_index(key) && match_exact(key->match, &value)) {
         buf_addf(&sql->text, " AND %s", column);
         is_one_of(sql, key->match);
@@ -147,22 +176,35 @@ static void narrow(struct sql *sql, const struct query_key *key, const char *col
     }
 }
 
-static bool positive(const struct match *match)
+/* Whether some key or reference leads to few entities by itself, so that the others are best tested on
+ * each of those. */
+static bool is_selective(const struct query *query)
 {
-    return !match_negated(match) && match_kind(match) != MATCH_EMPTY;
+    for (size_t i = 0; i < query->keys; i++) {
+        const struct query_key *key = &query->key[i];
+        const char *const *value;
+
+        if ((has_index(key) && (match_exact(key->match, &value) || match_prefix(key->match))) ||
+            (same_attribute(key, ATTRIBUTE_PATIENT_NAME) && match_prefix(key->match)) ||
+            (is_dated(key) && (match_low(key->match) || match_high(key->match))))
+            return true;
+    }
+    return query->any_reference;
 }
 
 /* study_modality holds each modality of each study. */
-static void has_modality(struct sql *sql, const struct query_key *key, size_t number)
+static void has_modality(const struct query *query, struct sql *sql, const struct query_key *key)
 {
+    bool each = is_selective(query);
     const char *const *value;
 
-    buf_adds(&sql->text, " AND s.id IN (SELECT study FROM study_modality WHERE ");
+    buf_addf(&sql->text, " AND %s (SELECT study FROM study_modality WHERE %s",
+             each ? "EXISTS" : "s.id IN", each ? "study = s.id AND " : "");
     if (match_exact(key->match, &value)) {
         buf_adds(&sql->text, "modality");
         is_one_of(sql, key->match);
     } else {
-        buf_addf(&sql->text, "pacs_match(%zu, modality)", number);
+        test(sql, "pacs_match", key, "modality");
     }
     buf_adds(&sql->text, ")");
 }
@@ -173,28 +215,31 @@ static bool is_term(const struct attribute_info *attribute)
            attribute == &attributes[ATTRIBUTE_TRANSFER_SYNTAX_UID];
 }
 
-static void decide(struct sql *sql, const struct query *query, size_t number)
+static void decide(const struct query *query, struct sql *sql, size_t number)
 {
     const struct query_key *key = &query->key[number];
     char *column;
 
     if (key->computed) {
-        if (key->computed->tag == TAG(0x0008, 0x0061) && positive(key->match))
-            has_modality(sql, key, number);
-        else
-            buf_addf(&sql->text, " AND pacs_match(%zu, %s)", number,
-                     key->computed->sql[key->level]);
+        if (key->computed->tag == TAG(0x0008, 0x0061) && positive(key->match)) {
+            has_modality(query, sql, key);
+            return;
+        }
+        buf_adds(&sql->text, " AND ");
+        test(sql, "pacs_match", key, key->computed->sql[key->level]);
         return;
     }
     column = xasprintf("%c.%s", alias[key->level], key->attribute->column);
     if (is_term(key->attribute)) {
-        buf_addf(&sql->text,
-                 " AND (%s IN (SELECT id FROM term WHERE pacs_match(%zu, text)) OR (%s IS NULL "
-                 "AND pacs_match(%zu, NULL)))",
-                 column, number, column, number);
+        buf_addf(&sql->text, " AND (%s IN (SELECT id FROM term WHERE ", column);
+        test(sql, "pacs_match", key, "text");
+        buf_addf(&sql->text, ") OR (%s IS NULL AND ", column);
+        test(sql, "pacs_match", key, "NULL");
+        buf_adds(&sql->text, "))");
     } else {
         narrow(sql, key, column);
-        buf_addf(&sql->text, " AND pacs_match(%zu, %s)", number, column);
+        buf_adds(&sql->text, " AND ");
+        test(sql, "pacs_match", key, column);
     }
     free(column);
 }
@@ -231,13 +276,25 @@ static void keys_between(const struct query *query, struct sql *sql, enum query_
 {
     for (size_t i = 0; i < query->keys; i++)
         if (held(&query->key[i]) && query->key[i].level >= top && query->key[i].level <= bottom)
-            decide(sql, query, i);
+            decide(query, sql, i);
 }
 
+/* The column that names the row above. */
 static const char *const parent[LEVEL_INSTANCE + 2] = {"", "patient", "study", "series", ""};
 
-/* What the lower keys say about the entity itself, so that an index can find it: by modality, and by the
- * UID of something in it. */
+/* "AND x.id IN (SELECT the entity's row FROM tables down to the key's WHERE column": the rest follows. */
+static void entity_of(const struct query *query, struct sql *sql, const struct query_key *key)
+{
+    enum query_level below = (enum query_level)(query->level + 1);
+
+    buf_addf(&sql->text, " AND %c.id IN (SELECT %c.%s FROM ", alias[query->level], alias[below],
+             parent[below]);
+    from_tables(&sql->text, below, key->level);
+    buf_adds(&sql->text, " WHERE 1");
+}
+
+/* What the lower keys say about the entity itself, so that an index can find it: by modality, by date, and
+ * by the UID of something in it. */
 static void narrow_by_lower(const struct query *query, struct sql *sql)
 {
     for (size_t i = 0; i < query->keys; i++) {
@@ -247,15 +304,16 @@ static void narrow_by_lower(const struct query *query, struct sql *sql)
         if (key->level <= query->level || !key->attribute)
             continue;
         if (same_attribute(key, ATTRIBUTE_MODALITY) && query->level == LEVEL_STUDY &&
-            positive(key->match))
-            has_modality(sql, key, i);
-        if (has_index(key) && match_exact(key->match, &value)) {
-            buf_addf(&sql->text, " AND %c.id IN (SELECT ", alias[query->level]);
-            buf_addf(&sql->text, "%c.%s FROM ", alias[query->level + 1], parent[query->level + 1]);
-            from_tables(&sql->text, (enum query_level)(query->level + 1), key->level);
-            buf_addf(&sql->text, " WHERE %c.%s", alias[key->level], key->attribute->column);
-            is_one_of(sql, key->match);
+            positive(key->match) && !is_selective(query))
+            has_modality(query, sql, key);
+        if ((has_index(key) && match_exact(key->match, &value)) ||
+            (is_dated(key) && (match_low(key->match) || match_high(key->match)))) {
+            char *column = xasprintf("%c.%s", alias[key->level], key->attribute->column);
+
+            entity_of(query, sql, key);
+            narrow(sql, key, column);
             buf_adds(&sql->text, ")");
+            free(column);
         }
     }
 }
@@ -290,16 +348,21 @@ static void of_references(const struct query *query, const int64_t *patients, st
         buf_addf(&sql->text, "%sSELECT %c.id FROM ", first ? "" : " UNION ", alias[level]);
         from_tables(&sql->text, named < level ? named : level, named < level ? level : named);
         buf_addf(&sql->text, " WHERE %c.uid IN (SELECT value FROM json_each(", alias[named]);
-        bind(sql, xasprintf("[%s]", buf_text(&query->references)), 0);
+        bind_take(sql, xasprintf("[%s]", buf_text(&query->references)));
         buf_adds(&sql->text, "))");
         first = false;
     }
-    for (size_t i = 0; i < query->patients; i++) {
+    if (query->patients) {
+        struct buf rows = {0};
+
+        for (size_t i = 0; i < query->patients; i++)
+            buf_addf(&rows, "%c%lld", i ? ',' : '[', (long long)patients[i]);
+        buf_addc(&rows, ']');
         buf_addf(&sql->text, "%sSELECT %c.id FROM ", first ? "" : " UNION ", alias[level]);
         from_tables(&sql->text, LEVEL_PATIENT, level);
-        buf_adds(&sql->text, " WHERE p.id = ");
-        bind(sql, NULL, patients[i]);
-        first = false;
+        buf_adds(&sql->text, " WHERE p.id IN (SELECT value FROM json_each(");
+        bind_take(sql, buf_take(&rows));
+        buf_adds(&sql->text, "))");
     }
     buf_adds(&sql->text, ")");
 }
@@ -339,6 +402,14 @@ static void expression(const struct query *query, tag_t tag, struct buf *text)
     buf_free(&value);
 }
 
+static bool in_headers(const struct query *query)
+{
+    for (size_t i = 0; i < query->keys; i++)
+        if (!held(&query->key[i]))
+            return true;
+    return false;
+}
+
 static void order_by(const struct query *query, struct buf *text)
 {
     for (size_t i = 0; i < query->orders; i++) {
@@ -360,6 +431,9 @@ static void order_by(const struct query *query, struct buf *text)
     /* Equal ones in the order in which they came, so that an answer can be compared with another. */
     if (query->orders)
         buf_addf(text, ", %c.id", alias[query->level]);
+    /* Of a sorted answer only so many rows are kept; not when headers have a say. */
+    if (query->limit && query->limit < INT64_MAX && !in_headers(query))
+        buf_addf(text, " LIMIT %llu", (unsigned long long)query->limit);
 }
 
 /* The first object of the entity, in the order in which they came. */
@@ -414,7 +488,7 @@ void sql_of_objects(const struct query *query, struct sql *sql)
     from_tables(&sql->text, query->level < LEVEL_STUDY ? query->level : LEVEL_STUDY,
                 LEVEL_INSTANCE);
     buf_addf(&sql->text, " WHERE %c.id = ", alias[query->level]);
-    bind(sql, NULL, 0);
+    bind(sql, (struct parameter){0});
     if (query->level < LEVEL_INSTANCE)
         keys_between(query, sql, (enum query_level)(query->level + 1), LEVEL_INSTANCE);
 }

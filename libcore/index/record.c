@@ -15,12 +15,13 @@ const tag_t *index_tags(size_t *count)
     return tags;
 }
 
-/* ACR-NEMA wrote 1994.01.31 (PS3.5 table 6.2-1, DA, note): the index holds one form, which sorts. */
+/* ACR-NEMA wrote 1994.01.31 (PS3.5 table 6.2-1, DA, note), and some write 1994-01-31: the index holds
+ * one form, which sorts. */
 static void plain_date(struct buf *arena, size_t start)
 {
     char *text = arena->data + start;
 
-    if (arena->length - start != 10 || text[4] != '.' || text[7] != '.')
+    if (arena->length - start != 10 || (text[4] != '.' && text[4] != '-') || text[7] != text[4])
         return;
     memmove(text + 4, text + 5, 2);
     memmove(text + 6, text + 8, 3);

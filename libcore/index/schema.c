@@ -7,6 +7,7 @@
  */
 #include "index/schema.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -59,11 +60,62 @@ static const char secondary_indexes[] = "CREATE UNIQUE INDEX instance_uid ON ins
 
 static const struct schema_step steps[SCHEMA_VERSION] = {{NULL}};
 
+/* A write that the system refused for want of room, whatever SQLite was about to do. */
+static bool is_no_space(int result, int reason)
+{
+    return result == SQLITE_FULL || ((result == SQLITE_IOERR || result == SQLITE_CANTOPEN) &&
+                                     (reason == ENOSPC || reason == EDQUOT || reason == EFBIG));
+}
+
+/* The errno behind a failure; that of the log is known to its file alone. */
+static int errno_of(sqlite3 *db)
+{
+    sqlite3_file *log = NULL;
+    int reason = sqlite3_system_errno(db);
+
+    if (!reason)
+        sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &reason);
+    if (!reason)
+        sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, (void *)&log);
+    if (log && log->pMethods)
+        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &reason);
+    return reason;
+}
+
+int database_failed(sqlite3 *db, struct err *err)
+{
+    int result = sqlite3_errcode(db) & 0xff;
+    int reason = result == SQLITE_IOERR || result == SQLITE_CANTOPEN ? errno_of(db) : 0;
+
+    if (is_no_space(result, reason))
+        return err_set(err, ERR_NOSPACE, "index.db: %s",
+                       result == SQLITE_FULL ? "No space left on device" : strerror(reason));
+    switch (result) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return err_set(err, ERR_BUSY, "index.db: %s", sqlite3_errmsg(db));
+    case SQLITE_NOTADB:
+        return err_set(err, ERR_INPUT, "index.db: %s", sqlite3_errmsg(db));
+    case SQLITE_READONLY:
+        return err_set(err, ERR_FAILED, "index.db: Permission denied");
+    case SQLITE_CORRUPT:
+        return err_set(err, ERR_FAILED, "index.db: %s: make it anew with pacs-index --rebuild",
+                       sqlite3_errmsg(db));
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+        if (reason)
+            return err_set(err, ERR_FAILED, "index.db: %s: %s", sqlite3_errmsg(db),
+                           strerror(reason));
+        break;
+    default:
+        break;
+    }
+    return err_set(err, ERR_FAILED, "index.db: %s", sqlite3_errmsg(db));
+}
+
 static int run(sqlite3 *db, const char *sql, struct err *err)
 {
-    if (sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK)
-        return 0;
-    return err_set(err, ERR_FAILED, "index.db: %s", sqlite3_errmsg(db));
+    return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : database_failed(db, err);
 }
 
 /* Text keeps its form ("007" stays). A column without a type holds an integer where the text is one in
@@ -125,11 +177,9 @@ static int number(sqlite3 *db, const char *sql, int *value, struct err *err)
 
     if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK ||
         sqlite3_step(statement) != SQLITE_ROW) {
-        int code = sqlite3_errcode(db);
-
+        database_failed(db, err);
         sqlite3_finalize(statement);
-        return err_set(err, code == SQLITE_NOTADB ? ERR_INPUT : ERR_FAILED, "index.db: %s",
-                       sqlite3_errmsg(db));
+        return -1;
     }
     *value = sqlite3_column_int(statement, 0);
     sqlite3_finalize(statement);

@@ -12,6 +12,9 @@
 #define SCHEMA_VERSION     1
 #define SCHEMA_APPLICATION 0x50414353 /* "PACS", PRAGMA application_id */
 
+/* "index.db: ..." with what SQLite says of its last failure; the code follows from it. Returns -1. */
+int database_failed(sqlite3 *db, struct err *err);
+
 /* Makes the tables in an empty database; `secondary`: with those indexes that writing can do
  * without. */
 int schema_create(sqlite3 *db, bool secondary, struct err *err);

@@ -3,13 +3,17 @@
  */
 #include "index/internal.h"
 
-#define OBJECTS(condition)                                                                      \
-    "SELECT CASE WHEN i.path IS NULL THEN s.folder || '/' || r.uid || '/' || i.uid || '.dcm' "  \
-    "ELSE f.path || '/' || i.path END, s.uid, r.uid, i.uid, c.text, t.text, i.size "            \
-    "FROM study AS s JOIN series AS r ON r.study = s.id JOIN instance AS i ON i.series = r.id " \
-    "LEFT JOIN term AS c ON c.id = i.class LEFT JOIN term AS t ON t.id = i.syntax "             \
-    "LEFT JOIN folder AS f ON f.id = i.folder WHERE " condition                                 \
+#define OBJECTS(condition)                                                                       \
+    "SELECT CASE WHEN i.path IS NULL THEN s.folder || '/' || r.uid || '/' || i.uid || '.dcm' "   \
+    "ELSE rtrim(f.path, '/') || '/' || i.path END, s.uid, r.uid, i.uid, c.text, t.text, i.size " \
+    "FROM study AS s JOIN series AS r ON r.study = s.id JOIN instance AS i ON i.series = r.id "  \
+    "LEFT JOIN term AS c ON c.id = i.class LEFT JOIN term AS t ON t.id = i.syntax "              \
+    "LEFT JOIN folder AS f ON f.id = i.folder WHERE " condition                                  \
     " ORDER BY s.date, s.time, s.id, r.number, r.id, i.number, i.id"
+
+/* Sparse files can be large enough that their sum is no integer: it ends at the largest one. total() is
+ * exact up to nine petabytes. */
+#define BYTES(sum) "CAST(" sum " AS INTEGER)"
 
 static const char *const text[SQL_COUNT] = {
     /* study_patient, study_uid, series_uid, instance_uid; then keys down and up */
@@ -33,12 +37,13 @@ static const char *const text[SQL_COUNT] = {
         "FROM study AS s JOIN patient AS p ON p.id = s.patient WHERE s.uid = ?1",
     [SQL_STUDY_FOLDER] = "UPDATE study SET folder = ?2 WHERE id = ?1",
     [SQL_STUDY_ADD] = "UPDATE study SET series = series + ?2, instances = instances + ?3, "
-                      "bytes = bytes + ?4, received = max(received, ?5), modalities = ?6, "
-                      "classes = ?7 WHERE id = ?1",
+                      "bytes = " BYTES("bytes + ?4") ", received = max(received, ?5), "
+                                                     "modalities = ?6, classes = ?7 WHERE id = ?1",
     /* series_uid */
     [SQL_SERIES_FIND] = "SELECT id FROM series WHERE uid = ?1 AND study = ?2",
-    [SQL_SERIES_ADD] = "UPDATE series SET instances = instances + ?2, bytes = bytes + ?3, "
-                       "received = max(received, ?4) WHERE id = ?1",
+    [SQL_SERIES_ADD] =
+        "UPDATE series SET instances = instances + ?2, "
+        "bytes = " BYTES("bytes + ?3") ", received = max(received, ?4) WHERE id = ?1",
     [SQL_MODALITY_INSERT] = "INSERT OR IGNORE INTO study_modality(modality, study) VALUES(?1, ?2)",
     /* instance_uid */
     [SQL_INSTANCE_FIND] = "SELECT id FROM instance WHERE uid = ?1",
@@ -53,9 +58,10 @@ static const char *const text[SQL_COUNT] = {
     [SQL_FILE_DELETE] = "DELETE FROM file WHERE folder = ?1 AND name = ?2",
     [SQL_FILE_LIST] =
         "SELECT name, size, mtime, instance FROM file WHERE folder = ?1 ORDER BY name",
-    /* folder.path: "PATH/" up to "PATH0", the character after '/' */
-    [SQL_FOLDER_LIST] = "SELECT path FROM folder WHERE path = ?1 OR (path >= ?1 || '/' AND "
-                        "path < ?1 || '0') ORDER BY path",
+    /* folder.path: from "PATH" up to "PATH0", the character after '/'; file for each */
+    [SQL_FOLDER_LIST] = "SELECT path FROM folder WHERE path >= ?1 AND path < ?1 || '0' AND "
+                        "(path = ?1 OR path >= ?1 || '/') AND EXISTS "
+                        "(SELECT 1 FROM file WHERE folder = folder.id) ORDER BY path",
     /* file_copy */
     [SQL_COPIES_DELETE] = "DELETE FROM file WHERE instance = -?1 AND instance < 0",
 
@@ -85,8 +91,9 @@ static const char *const text[SQL_COUNT] = {
     [SQL_SERIES_PRUNE] = "DELETE FROM series WHERE study = ?1 AND NOT EXISTS "
                          "(SELECT 1 FROM instance WHERE series = series.id)",
     [SQL_SERIES_RECOUNT] =
-        "UPDATE series SET (instances, bytes, received) = (SELECT count(*), sum(size), "
-        "max(received) FROM instance WHERE series = series.id) WHERE study = ?1",
+        "UPDATE series SET (instances, bytes, received) = (SELECT count(*), " BYTES(
+            "total(size)") ", max(received) FROM instance WHERE series = series.id) WHERE study = "
+                           "?1",
     [SQL_MODALITIES_DELETE] = "DELETE FROM study_modality WHERE study = ?1",
     [SQL_MODALITIES_INSERT] =
         "INSERT OR IGNORE INTO study_modality(modality, study) SELECT "
@@ -95,13 +102,18 @@ static const char *const text[SQL_COUNT] = {
                         "WHERE id = ?1",
     [SQL_STUDY_RECOUNT] =
         "UPDATE study SET (series, instances, bytes, received) = (SELECT count(*), "
-        "sum(r.instances), sum(r.bytes), max(r.received) FROM series AS r WHERE r.study = ?1), "
-        "modalities = (SELECT substr(group_concat(modality, '\\'), 1, 1024) FROM (SELECT modality "
-        "FROM series WHERE study = ?1 AND modality IS NOT NULL GROUP BY modality ORDER BY "
-        "min(id))), "
-        "classes = (SELECT substr(group_concat(text, '\\'), 1, 16384) FROM (SELECT t.text FROM "
-        "series AS r JOIN instance AS i ON i.series = r.id JOIN term AS t ON t.id = i.class WHERE "
-        "r.study = ?1 GROUP BY i.class ORDER BY min(i.id))) WHERE id = ?1",
+        "sum(r.instances), " BYTES(
+            "total(r.bytes)") ", max(r.received) FROM series AS r WHERE r.study = ?1), "
+                              "modalities = (SELECT substr(group_concat(modality, '\\'), 1, 1024) "
+                              "FROM (SELECT modality "
+                              "FROM series WHERE study = ?1 AND modality IS NOT NULL GROUP BY "
+                              "modality ORDER BY "
+                              "min(id))), "
+                              "classes = (SELECT substr(group_concat(text, '\\'), 1, 16384) FROM "
+                              "(SELECT t.text FROM "
+                              "series AS r JOIN instance AS i ON i.series = r.id JOIN term AS t ON "
+                              "t.id = i.class WHERE "
+                              "r.study = ?1 GROUP BY i.class ORDER BY min(i.id))) WHERE id = ?1",
     [SQL_STUDY_DELETE] = "DELETE FROM study WHERE id = ?1",
     [SQL_NAMES_DELETE] = "DELETE FROM patient_name WHERE patient = ?1",
     [SQL_PATIENT_DELETE] =

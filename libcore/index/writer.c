@@ -3,180 +3,15 @@
  * remembered while no one else writes; counters are written once per transaction (one UPDATE per
  * object costs 30 %).
  */
-#include "index/internal.h"
+#include "index/writer_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS        4096 /* power of two */
 #define REMEMBER_MAX   8192 /* studies and series together, then all is written and forgotten */
+#define MANY_ROWS      500 /* of one transaction: a load, not a receiver with its own memory limit */
 #define MODALITIES_MAX 1024 /* characters of the list in a study's row: hostile studies end here */
 #define CLASSES_MAX    16384
-
-enum entry_kind { ENTRY_STUDY, ENTRY_SERIES, ENTRY_TERM, ENTRY_FOLDER };
-
-struct entry {
-    struct entry *next;
-    enum entry_kind kind;
-    int64_t id;
-    int64_t parent;                             /* series: its study */
-    int64_t instances, bytes, received, series; /* not yet in the row */
-    bool dirty;
-    struct study *study;
-    char key[];
-};
-
-/* What only studies have. */
-struct study {
-    char *folder;
-    struct buf modalities, classes; /* as in the row, with what was added */
-    char *patient;                  /* "ID", or "ID of ISSUER" */
-};
-
-struct writer {
-    struct entry *bucket[BUCKETS];
-    size_t count;
-    struct entry *last_series; /* mostly it is the same as that of the object before */
-    int64_t *recount;
-    size_t recounts;
-    struct buf scratch, warning;
-};
-
-struct writer *writer_new(void)
-{
-    return xcalloc(1, sizeof(struct writer));
-}
-
-static void entry_free(struct entry *entry)
-{
-    if (entry->study) {
-        free(entry->study->folder);
-        free(entry->study->patient);
-        buf_free(&entry->study->modalities);
-        buf_free(&entry->study->classes);
-        free(entry->study);
-    }
-    free(entry);
-}
-
-void writer_forget(struct writer *writer)
-{
-    for (size_t i = 0; i < BUCKETS && writer->count; i++) {
-        struct entry *next;
-
-        for (struct entry *entry = writer->bucket[i]; entry; entry = next) {
-            next = entry->next;
-            entry_free(entry);
-        }
-        writer->bucket[i] = NULL;
-    }
-    writer->count = 0;
-    writer->last_series = NULL;
-    free(writer->recount);
-    writer->recount = NULL;
-    writer->recounts = 0;
-}
-
-void writer_free(struct writer *writer)
-{
-    if (!writer)
-        return;
-    writer_forget(writer);
-    buf_free(&writer->scratch);
-    buf_free(&writer->warning);
-    free(writer);
-}
-
-static size_t bucket_of(enum entry_kind kind, int64_t parent, const char *key, size_t length)
-{
-    uint64_t hash = 14695981039346656037u ^ (uint64_t)parent ^ ((uint64_t)kind << 56);
-
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (unsigned char)key[i]) * 1099511628211u;
-    return (hash ^ hash >> 32) & (BUCKETS - 1);
-}
-
-static struct entry *recall(struct writer *writer, enum entry_kind kind, int64_t parent,
-                            const char *key, size_t length)
-{
-    struct entry *entry = writer->bucket[bucket_of(kind, parent, key, length)];
-
-    while (entry && !(entry->kind == kind && entry->parent == parent &&
-                      strncmp(entry->key, key, length) == 0 && entry->key[length] == '\0'))
-        entry = entry->next;
-    return entry;
-}
-
-static struct entry *remember(struct writer *writer, enum entry_kind kind, int64_t parent,
-                              const char *key, size_t length, int64_t id)
-{
-    struct entry **at = &writer->bucket[bucket_of(kind, parent, key, length)];
-    struct entry *entry = xcalloc(1, sizeof *entry + length + 1);
-
-    entry->kind = kind;
-    entry->parent = parent;
-    entry->id = id;
-    memcpy(entry->key, key, length);
-    entry->next = *at;
-    *at = entry;
-    writer->count++;
-    return entry;
-}
-
-/* ---- small tables of texts ---- */
-
-/* The id of a text in `find`'s table, made if `make`. 0 when it is not there, -1 on failure. */
-static int64_t text_id(struct index *index, enum entry_kind kind, enum statement find,
-                       enum statement insert, const char *text, size_t length, bool make,
-                       struct err *err)
-{
-    struct entry *entry = recall(index->writer, kind, 0, text, length);
-    sqlite3_stmt *statement;
-    int64_t id = 0;
-    int result;
-
-    if (entry)
-        return entry->id;
-    statement = index_statement(index, find, err);
-    if (!statement)
-        return -1;
-    sqlite3_bind_text(statement, 1, text, (int)length, SQLITE_STATIC);
-    result = sqlite3_step(statement);
-    if (result == SQLITE_ROW)
-        id = sqlite3_column_int64(statement, 0);
-    sqlite3_reset(statement);
-    if (result != SQLITE_ROW && result != SQLITE_DONE)
-        return index_failed(index, err);
-    if (!id) {
-        if (!make)
-            return 0;
-        statement = index_statement(index, insert, err);
-        if (!statement)
-            return -1;
-        sqlite3_bind_text(statement, 1, text, (int)length, SQLITE_STATIC);
-        if (index_step(index, statement, err) < 0)
-            return -1;
-        id = sqlite3_last_insert_rowid(index->db);
-    }
-    remember(index->writer, kind, 0, text, length, id);
-    return id;
-}
-
-/* 0 for no text. */
-static int64_t term_id(struct index *index, const char *text, struct err *err)
-{
-    if (!text || !*text)
-        return 0;
-    return text_id(index, ENTRY_TERM, SQL_TERM_FIND, SQL_TERM_INSERT, text, strlen(text), true,
-                   err);
-}
-
-int64_t writer_folder(struct index *index, const char *path, size_t length, bool make,
-                      struct err *err)
-{
-    return text_id(index, ENTRY_FOLDER, SQL_FOLDER_FIND, SQL_FOLDER_INSERT, path, length, make,
-                   err);
-}
 
 /* ---- rows ---- */
 
@@ -423,7 +258,7 @@ static int add_modality(struct index *index, struct entry *study, const char *mo
     if (index_step(index, statement, err) < 0)
         return -1;
     list_add(&study->study->modalities, modality, MODALITIES_MAX);
-    study->dirty = true;
+    make_dirty(index->writer, study);
     return 0;
 }
 
@@ -445,7 +280,7 @@ static struct entry *insert_series(struct index *index, struct entry *study,
     if (add_modality(index, study, record->value[ATTRIBUTE_MODALITY], err) < 0)
         return NULL;
     study->series++;
-    study->dirty = true;
+    make_dirty(index->writer, study);
     return remember(index->writer, ENTRY_SERIES, study->id, uid, strlen(uid), id);
 }
 
@@ -571,6 +406,11 @@ static int drop_previous(struct index *index, int64_t folder, const char *name, 
     return instance > 0 ? index_remove_instance(index, instance, err) : 0;
 }
 
+static int64_t size_of(const struct index_record *record)
+{
+    return record->size > INT64_MAX ? INT64_MAX : (int64_t)record->size;
+}
+
 static int insert_instance(struct index *index, const struct entry *series,
                            const struct index_record *record, int64_t folder, const char *name,
                            struct err *err)
@@ -583,7 +423,7 @@ static int insert_instance(struct index *index, const struct entry *series,
         (at = bind_level(index, statement, LEVEL_INSTANCE, record, err)) < 0)
         return -1;
     sqlite3_bind_int64(statement, at++, series->id);
-    sqlite3_bind_int64(statement, at++, (int64_t)record->size);
+    sqlite3_bind_int64(statement, at++, size_of(record));
     sqlite3_bind_int64(statement, at++, record->mtime_ns);
     sqlite3_bind_int64(statement, at++, record->received_ms);
     if (calling)
@@ -598,13 +438,16 @@ static int insert_instance(struct index *index, const struct entry *series,
     return index_step(index, statement, err);
 }
 
-static void count_object(struct entry *entry, const struct index_record *record)
+static void count_object(struct writer *writer, struct entry *entry,
+                         const struct index_record *record)
 {
+    int64_t size = size_of(record);
+
     entry->instances++;
-    entry->bytes += (int64_t)record->size;
+    entry->bytes = entry->bytes > INT64_MAX - size ? INT64_MAX : entry->bytes + size;
     if (record->received_ms > entry->received)
         entry->received = record->received_ms;
-    entry->dirty = true;
+    make_dirty(writer, entry);
 }
 
 static void compare_patient(struct writer *writer, const struct entry *study,
@@ -678,10 +521,12 @@ enum index_added index_add(struct index *index, const struct index_record *recor
         put_file(index, folder, name, record->size, record->mtime_ns,
                  sqlite3_last_insert_rowid(index->db), err) < 0)
         goto out;
-    count_object(study, record);
-    count_object(series, record);
+    count_object(index->writer, study, record);
+    count_object(index->writer, series, record);
     list_add(&study->study->classes, record->value[ATTRIBUTE_SOP_CLASS_UID], CLASSES_MAX);
     compare_patient(index->writer, study, record);
+    if (++index->added == MANY_ROWS && index_grow_cache(index, err) < 0)
+        goto out;
     added = INDEX_ADDED;
 out:
     buf_free(&stored);
@@ -745,16 +590,14 @@ int writer_flush(struct index *index, struct err *err)
 {
     struct writer *writer = index->writer;
 
-    for (size_t i = 0; i < BUCKETS && writer->count; i++)
-        for (struct entry *entry = writer->bucket[i]; entry; entry = entry->next) {
-            if (!entry->dirty)
-                continue;
-            if ((entry->kind == ENTRY_STUDY ? flush_study(index, entry, err)
-                                            : flush_series(index, entry, err)) < 0)
-                return -1;
-            entry->dirty = false;
-            entry->series = entry->instances = entry->bytes = entry->received = 0;
-        }
+    for (struct entry *entry; (entry = writer->dirty);) {
+        if ((entry->kind == ENTRY_STUDY ? flush_study(index, entry, err)
+                                        : flush_series(index, entry, err)) < 0)
+            return -1;
+        writer->dirty = entry->next_dirty;
+        entry->dirty = false;
+        entry->series = entry->instances = entry->bytes = entry->received = 0;
+    }
     if (!writer->recounts)
         return 0;
     for (size_t i = 0; i < writer->recounts; i++)

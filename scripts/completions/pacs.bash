@@ -13,17 +13,31 @@ _pacs()
 {
     local command=$1 word=$2 previous=$3
     COMPREPLY=()
-    case $previous in
-        -A | --archive)
+    case ${command##*/}:$previous in
+        *:-A | *:--archive)
             mapfile -t COMPREPLY < <(compgen -d -- "$word")
             return
             ;;
-        -L | --level)
+        pacs-find:-L | pacs-find:--level)
             mapfile -t COMPREPLY < <(compgen -W 'patient study series instance' -- "$word")
             return
             ;;
-        -o | --output)
+        pacs-find:-k | pacs-find:--columns | pacs-find:--sort)
+            # The last of a list.
+            local list=${word%"${word##*,}"}
+            mapfile -t COMPREPLY < <(compgen -P "$list" -W "${_pacs_keywords//=/}" -- "${word##*,}")
+            return
+            ;;
+        pacs-export:-o | pacs-export:--output | pacs-export:--manifest)
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
+            return
+            ;;
+        pacs-export:--format)
+            mapfile -t COMPREPLY < <(compgen -W 'folder zip tar tar.gz tar.xz tar.zst' -- "$word")
+            return
+            ;;
+        pacs-export:--layout)
+            mapfile -t COMPREPLY < <(compgen -W 'default tree flat' -- "$word")
             return
             ;;
     esac

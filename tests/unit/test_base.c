@@ -57,6 +57,11 @@ static void errors_are_one_printable_line(void **state)
     (void)state;
     assert_int_equal(err_set(&err, ERR_INPUT, "name %s", "a\nb\033[1m"), -1);
     assert_string_equal(err.text, "name a?b?[1m");
+    err_set(&err, ERR_INPUT, "%s",
+            "M\xc3\xbcller\xc2\x9b"
+            "2J"); /* C1 too, in UTF-8 */
+    assert_string_equal(err.text, "M\xc3\xbcller?2J");
+    err_set(&err, ERR_INPUT, "name %s", "a\nb\033[1m");
     err_prefix(&err, "file %d", 7);
     assert_string_equal(err.text, "file 7: name a?b?[1m");
     errno = ENOSPC;
@@ -240,6 +245,94 @@ static void rows_are_written_in_every_format(void **state)
                             "1.22                        x\n");
 }
 
+/* Rows of two columns, as one text. */
+static char *print_pairs(enum print_format format, const char *const (*rows)[2], size_t count)
+{
+    static const struct print_column columns[] = {
+        {"Reference", "UI", false}, {"PatientName", "PN", false, "Name"}, {"Reference", "UI"}};
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    struct printer *printer = printer_new(out, format, columns, 3, true);
+    struct err err;
+
+    for (size_t i = 0; i < count; i++) {
+        const char *row[] = {rows[i][0], rows[i][1], "z"};
+
+        assert_int_equal(printer_row(printer, row), 0);
+    }
+    assert_int_equal(printer_close(printer, &err), 0);
+    fclose(out);
+    return text;
+}
+
+static void a_table_cuts_values_but_no_reference(void **state)
+{
+    static const char *rows[301][2];
+
+    (void)state;
+    for (size_t i = 0; i < 300; i++) {
+        rows[i][0] = "1.2";
+        rows[i][1] = "x";
+    }
+    rows[1][1] = "\xe5\xb1\xb1\xe5\xb1\xb1";
+    rows[2][1] = "\xe2\x80\xae"
+                 "evil\xff";
+    rows[3][1] = "a name of more than forty characters is too long";
+    rows[300][0] = "1.2.3.4.5.6.7.8.9.10.11.12.13.14.15"; /* the widths are set by then */
+    rows[300][1] = NULL;
+    char *text = print_pairs(PRINT_TABLE, rows, 301);
+    char *line = strtok(text, "\n");
+    assert_string_equal(line, "Reference  Name                                      Reference");
+    strtok(NULL, "\n");
+    line = strtok(NULL, "\n");
+    assert_string_equal(
+        line, "1.2        \xe5\xb1\xb1\xe5\xb1\xb1                                      z");
+    line = strtok(NULL, "\n");
+    assert_string_equal(line, "1.2        ?evil?                                    z");
+    line = strtok(NULL, "\n");
+    assert_string_equal(line, "1.2        a name of more than forty characters is\xe2\x80\xa6  z");
+    for (int i = 0; i < 297; i++)
+        line = strtok(NULL, "\n");
+    assert_string_equal(line, "1.2.3.4.5.6.7.8.9.10.11.12.13.14.15  "
+                              "                                          z");
+    free(text);
+}
+
+static void json_is_json_whatever_the_value(void **state)
+{
+    static const char *rows[][2] = {{"1.2", "\xff\xc2\x9b\xed\xa0\x80"
+                                            "a\xc3"},
+                                    {"1\\2", "A^B\\C"}};
+    char *text = print_pairs(PRINT_JSON, rows, 2);
+
+    (void)state;
+    /* A name that comes twice is one key. */
+    assert_string_equal(text, "{\"Reference\":\"1.2\",\"PatientName\":"
+                              "\"\\ufffd\\u009b\\ufffd\\ufffd\\ufffda\\ufffd\"}\n"
+                              "{\"Reference\":[\"1\",\"2\"],\"PatientName\":[\"A^B\",\"C\"]}\n");
+    free(text);
+}
+
+static void a_full_disk_stops_the_rows(void **state)
+{
+    static const struct print_column column = {"UID", "UI", false};
+    FILE *full = fopen("/dev/full", "w");
+    const char *value = "1.2.3";
+    struct err err;
+    int rows = 0;
+
+    (void)state;
+    assert_non_null(full);
+    struct printer *printer = printer_new(full, PRINT_TSV, &column, 1, false);
+    while (rows < 1000000 && printer_row(printer, &value) == 0)
+        rows++;
+    assert_true(rows < 100000);
+    assert_int_equal(printer_close(printer, &err), -1);
+    assert_int_equal(err.code, ERR_NOSPACE);
+    fclose(full);
+}
+
 struct fields {
     const char *archive;
     int verbose;
@@ -292,6 +385,21 @@ static void references_come_from_arguments_and_stdin(void **state)
     assert_int_equal(refs_loop(3, arguments, false, collect, &seen, &err), 0);
     assert_string_equal(buf_text(&seen), "1.2.3|1.2.3;4.5|4.5\tmore;6.7|6.7;./x|./x;");
     assert_true(ref_is_path("./x") && ref_is_path("/x") && !ref_is_path("1.2"));
+    buf_clear(&seen);
+    FILE *out = fopen("nul", "w");
+    assert_int_equal(fwrite("./a\tb\nc\0"
+                            "1.2\tx\0"
+                            "\0"
+                            "3.4",
+                            1, 19, out),
+                     19);
+    assert_int_equal(fclose(out), 0);
+    assert_non_null(freopen("nul", "r", stdin));
+    assert_int_equal(refs_loop(0, NULL, true, collect, &seen, &err), 0);
+    assert_string_equal(buf_text(&seen), "./a\tb\nc|./a\tb\nc;1.2|1.2\tx;3.4|3.4;");
+    assert_non_null(freopen("nul", "r", stdin));
+    assert_int_equal(refs_loop(0, NULL, false, collect, &seen, &err), -1);
+    assert_string_equal(err.text, "stdin: NUL in a line (-0 reads NUL-ended entries)");
     buf_free(&seen);
 }
 
@@ -305,6 +413,9 @@ int main(void)
         cmocka_unit_test(a_lock_names_its_holder_and_waits),
         cmocka_unit_test(configuration_errors_name_the_line),
         cmocka_unit_test(rows_are_written_in_every_format),
+        cmocka_unit_test(a_table_cuts_values_but_no_reference),
+        cmocka_unit_test(json_is_json_whatever_the_value),
+        cmocka_unit_test(a_full_disk_stops_the_rows),
         cmocka_unit_test(options_and_operands_may_be_mixed),
         cmocka_unit_test(references_come_from_arguments_and_stdin),
     };

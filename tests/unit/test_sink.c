@@ -168,6 +168,71 @@ static void more_entries_than_16_bits_count(void **state)
     close(good.fd);
 }
 
+/* In the C locale, in which programs run that set none. */
+static void names_beyond_ascii_are_utf8(void **state)
+{
+    static const struct {
+        enum sink_format format;
+        const char *output, *list;
+    } kinds[] = {
+        {SINK_ZIP, "u.zip",
+         "python3 -c 'import zipfile; print(zipfile.ZipFile(\"u.zip\").namelist()[0])'"},
+        {SINK_ZIP, "v.zip", "bsdtar -tf v.zip"},
+        {SINK_TAR, "u.tar", "tar -tf u.tar --quoting-style=literal"},
+        {SINK_TAR, "v.tar",
+         "python3 -c 'import tarfile; print(tarfile.open(\"v.tar\").getnames()[0])'"},
+    };
+    static const char name[] = "M\xc3\xbcller/\xe5\xb1\xb1\xe7\x94\xb0_\xd0\x98.dcm";
+    struct sink_source good = make_source("good", 10);
+    struct err err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct sink *sink = open_sink(kinds[i].format, kinds[i].output);
+        char command[300];
+
+        assert_int_equal(sink->type->add(sink, name, &good, NULL, &err), SINK_DONE);
+        assert_int_equal(sink->type->finish(sink, &err), 0);
+        sink->type->free(sink);
+        snprintf(command, sizeof command, "export LC_ALL=C.UTF-8; test \"$(%s)\" = '%s'",
+                 kinds[i].list, name);
+        if (!shell(command))
+            fail_msg("%s", command);
+    }
+    close(good.fd);
+}
+
+static void only_files_are_replaced(void **state)
+{
+    struct sink_options options = {.format = SINK_ZIP, .level = -1, .force = true};
+    const char *outputs[] = {"pipe", "/dev/null", "dangling/x.zip", "."};
+    struct err err;
+
+    (void)state;
+    assert_true(shell("mkfifo pipe"));
+    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
+        options.output = outputs[i];
+        assert_null(sink_archive_new(&options, &err));
+        assert_non_null(strstr(err.text, outputs[i]));
+    }
+    assert_true(shell("test -p pipe && test -c /dev/null && test $(ls pipe* | wc -l) = 1"));
+}
+
+static void of_nothing_no_folder_is_left(void **state)
+{
+    struct sink *sink = open_sink(SINK_FOLDER, "empty");
+    struct err err;
+
+    (void)state;
+    assert_int_equal(sink->type->finish(sink, &err), 0);
+    sink->type->free(sink);
+    assert_int_equal(access("empty", F_OK), -1);
+    assert_true(shell("mkdir ours"));
+    sink = open_sink(SINK_FOLDER, "ours");
+    sink->type->free(sink);
+    assert_int_equal(access("ours", F_OK), 0);
+}
+
 static void formats_follow_from_names(void **state)
 {
     struct err err = {0};
@@ -195,6 +260,9 @@ int main(void)
         cmocka_unit_test(a_folder_keeps_only_whole_files),
         cmocka_unit_test(names_taken_meanwhile_are_not_replaced),
         cmocka_unit_test(more_entries_than_16_bits_count),
+        cmocka_unit_test(names_beyond_ascii_are_utf8),
+        cmocka_unit_test(only_files_are_replaced),
+        cmocka_unit_test(of_nothing_no_folder_is_left),
         cmocka_unit_test(formats_follow_from_names),
     };
 
