@@ -95,21 +95,6 @@ static int put_row(void *context, const struct query_row *row, struct err *err)
     return ask_put_row(1, &asked->space, row, asked->options.column_count);
 }
 
-static struct peers *load_peers(const char *path, struct archive **archive, struct err *err)
-{
-    struct config *none;
-    struct peers *peers;
-
-    if (path) {
-        *archive = archive_open(path, ARCHIVE_READ, err);
-        return *archive ? peers_load(archive_config(*archive), archive_path(*archive), err) : NULL;
-    }
-    none = config_load("/dev/null", err);
-    peers = none ? peers_load(none, "/", err) : NULL;
-    config_free(none);
-    return peers;
-}
-
 static int ask(struct asked *asked, const struct peer *peer, struct dcm_tls *tls, struct err *err)
 {
     sigset_t waiting;
@@ -154,7 +139,7 @@ int main(int argc, char **argv)
     if (argc != 2)
         err_set(&err, ERR_INPUT, "find-peer is started by pacs-find");
     else if (read_question(&asked, &err) == 0)
-        peers = load_peers(asked.question.archive, &archive, &err);
+        peers = peers_open(asked.question.archive, true, &archive, &err);
     if (peers)
         peer = peers_find(peers, argv[1], &err);
     if (peer && asked.question.timeout)

@@ -422,12 +422,10 @@ static void print_sorted(struct find *find)
 }
 
 /* All that are named are known; @all are those of pacs.conf. */
-static int check_sources(struct find *find, struct archive *archive, struct err *err)
+static int check_sources(struct find *find, struct err *err)
 {
-    struct config *none = archive ? NULL : config_load("/dev/null", err);
-    struct peers *peers = peers_load(archive ? archive_config(archive) : none,
-                                     archive ? archive_path(archive) : "/", err);
-    int status = peers ? 0 : -1;
+    struct peers *peers = find->peers;
+    int status = 0;
 
     for (size_t i = 0; status == 0 && i < find->sources; i++) {
         const struct peer *peer;
@@ -441,8 +439,6 @@ static int check_sources(struct find *find, struct archive *archive, struct err 
         add_source(find, peers_at(peers, i)->name);
     if (status == 0 && !find->sources)
         status = err_set(err, ERR_INPUT, "@all: pacs.conf names no peers");
-    find->peers = peers; /* the names of @all are its */
-    config_free(none);
     return status;
 }
 
@@ -496,7 +492,6 @@ static int conclude(struct find *find, const struct ask_result *result)
 /* Returns the exit status. */
 static int answer_together(struct find *find, enum print_format format)
 {
-    const char *root = find->options.archive;
     struct archive *archive;
     struct ask_result result;
     struct err err;
@@ -505,11 +500,11 @@ static int answer_together(struct find *find, enum print_format format)
 
     for (size_t i = 0; i < find->sources; i++)
         needs = needs || !strchr(find->source[i], '@');
-    archive = archive_open(root, ARCHIVE_READ, &err);
-    if (!archive && (needs || root))
+    find->peers = peers_open(find->options.archive, !needs, &archive, &err);
+    if (!find->peers)
         die(2, &err);
     find->question.archive = archive ? archive_path(archive) : NULL;
-    if (check_sources(find, archive, &err) < 0 || complete_question(find, &err) < 0)
+    if (check_sources(find, &err) < 0 || complete_question(find, &err) < 0)
         die(2, &err);
     if (find->orders && !find->options.quiet)
         find->rows = rows_new(find->count + find->orders);

@@ -162,6 +162,23 @@ failed:
     return NULL;
 }
 
+struct peers *peers_open(const char *option, bool without, struct archive **archive,
+                         struct err *err)
+{
+    struct config *config;
+    struct peers *peers = NULL;
+
+    *archive = archive_open(option, ARCHIVE_READ, err);
+    if (*archive) {
+        peers = peers_load(archive_config(*archive), archive_path(*archive), err);
+    } else if (without && !option) {
+        config = config_load("/dev/null", err);
+        peers = config ? peers_load(config, "/", err) : NULL;
+        config_free(config);
+    }
+    return peers;
+}
+
 size_t peers_count(const struct peers *peers)
 {
     return peers->count;
