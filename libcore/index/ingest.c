@@ -196,7 +196,8 @@ static int place_new(struct task *task, struct err *err)
     }
     set_text(&task->report->path, ingest->path.data);
     keep_pending(task);
-    return INGEST_STORED;
+    /* Another process has met our placement before its row was there, and has told of it already. */
+    return entered == ENTER_KNOWN ? INGEST_SAME : INGEST_STORED;
 }
 
 static int store_object(struct task *task, struct err *err)
