@@ -347,7 +347,7 @@ struct find_request *find_request_new(const struct dataset *identifier, enum que
                                       struct err *err)
 {
     struct find_request *request;
-    enum query_level level;
+    enum query_level level = LEVEL_STUDY;
 
     if (read_level(identifier, model, &level, status, err) < 0 ||
         (!negotiated->relational && check_unique(identifier, model, level, status, err) < 0))
@@ -542,7 +542,7 @@ int64_t retrieve_objects(const struct dataset *identifier, enum query_model mode
                          index_each_object *each, void *context, uint16_t *status, struct err *err)
 {
     struct above above = {.each = each, .context = context};
-    enum query_level level;
+    enum query_level level = LEVEL_STUDY;
     size_t size;
     int64_t count;
 
