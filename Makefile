@@ -26,20 +26,25 @@ CXXFLAGS += -std=c++17 $(OPT) $(WARN) $(SANFLAGS) -fstack-protector-strong
 LDFLAGS  += $(SANFLAGS) -Wl,--as-needed
 LIBS     := -lsqlite3 -larchive -lz -linih -ljansson -lxxhash -lcrypto -lpthread -lm
 DCMTK    := -ldcmtls -ldcmnet -ldcmdata -loflog -lofstd -lssl
+# The codecs, with what only they need.
+CODECS   := -ldcmjpeg -ldcmjpls -lijg8 -lijg12 -lijg16 -ldcmimage -ldcmimgle -lcharls -lopenjp2
 
 # Commands that need DCMTK are linked with it; all others stay clear of it and start in a millisecond.
 DCMTK_COMMANDS := pacs-recv pacs-echo pacs-move
 
 COMMANDS := $(patsubst cmd/%.c,%,$(wildcard cmd/pacs-*.c))
+# Programs that commands start, with DCMTK in them: libcore/base/helper.h.
+HELPERS  := $(filter-out pacs-%,$(patsubst cmd/%.c,%,$(wildcard cmd/*.c)))
 CORE_SRC := $(wildcard libcore/base/*.c libcore/dicom/*.c libcore/store/*.c libcore/index/*.c \
               libcore/state/*.c libcore/net/*.c libcore/export/*.c)
 CORE_OBJ := $(CORE_SRC:%.c=$(B)/%.o) $(if $(wildcard libcore/dicom/dict.awk),$(B)/gen/dict_table.o)
-CXX_OBJ  := $(patsubst %.cc,$(B)/%.o,$(wildcard libcore/dcmtk/*.cc))
+CXX_OBJ  := $(patsubst %.cc,$(B)/%.o,$(filter-out libcore/dcmtk/transcode%,$(wildcard libcore/dcmtk/*.cc)))
+TRANSCODE_OBJ := $(patsubst %.cc,$(B)/%.o,$(wildcard libcore/dcmtk/transcode*.cc))
 UNIT     := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 TOOLS    := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c)) $(B)/tests/rawscu
 
 .PHONY: all
-all: $(COMMANDS:%=$(B)/%)
+all: $(COMMANDS:%=$(B)/%) $(HELPERS:%=$(B)/helpers/%)
 
 ifeq ($(wildcard /usr/include/dcmtk/config/osconfig.h /usr/include/*/dcmtk/config/osconfig.h),)
 all: no-packages
@@ -79,6 +84,13 @@ $(B)/libdcmbridge.a: $(CXX_OBJ)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
+# The transcoder, for programs that may have to: its codecs cost start-up time.
+$(TRANSCODE_OBJ): CPPFLAGS += $(patsubst %,-isystem %,$(lastword $(sort $(wildcard /usr/include/openjpeg-2.*))))
+$(B)/libdcmtranscode.a: $(TRANSCODE_OBJ)
+	$(call step,AR)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
 # ---- programs ----
 
 # libcore/net calls the bridge, the bridge calls libcore/base.
@@ -87,11 +99,21 @@ GROUP = -Wl,--start-group $^ -Wl,--end-group
 $(DCMTK_COMMANDS:%=$(B)/%): $(B)/%: $(B)/cmd/%.o $(B)/libcore.a $(B)/libdcmbridge.a
 	$(call step,LD)
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $(GROUP) $(DCMTK) $(LIBS)
-$(filter-out $(DCMTK_COMMANDS:%=$(B)/%),$(COMMANDS:%=$(B)/%)): $(B)/%: $(B)/cmd/%.o $(B)/libcore.a
+$(HELPERS:%=$(B)/helpers/%): $(B)/helpers/%: $(B)/cmd/%.o $(B)/libcore.a $(B)/libdcmbridge.a
+	$(call step,LD)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $(GROUP) $(DCMTK) $(LIBS)
+# The codecs have a program of their own.
+$(B)/pacs-transcode: $(B)/cmd/pacs-transcode.o $(B)/libdcmtranscode.a $(B)/libcore.a
+	$(call step,LD)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(CODECS) $(DCMTK) $(LIBS)
+$(filter-out $(DCMTK_COMMANDS:%=$(B)/%) $(B)/pacs-transcode,$(COMMANDS:%=$(B)/%)): $(B)/%: $(B)/cmd/%.o $(B)/libcore.a
 	$(call step,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-# tests/unit/test_dcmtk_*.c may use the bridge.
+# tests/unit/test_dcmtk_transcode.c may use the transcoder, other test_dcmtk_*.c the bridge.
+$(B)/tests/test_dcmtk_transcode: $(B)/tests/unit/test_dcmtk_transcode.o $(B)/libdcmtranscode.a $(B)/libcore.a
+	$(call step,LD)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(CODECS) $(DCMTK) $(LIBS) -lcmocka
 $(B)/tests/test_dcmtk_%: $(B)/tests/unit/test_dcmtk_%.o $(B)/libcore.a $(B)/libdcmbridge.a
 	$(call step,LD)
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $(GROUP) $(DCMTK) $(LIBS) -lcmocka
@@ -101,6 +123,9 @@ $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/libcore.a
 # argv of a test is written with literals.
 $(B)/tests/unit/%.o: CFLAGS += -Wno-write-strings
 # Programs that tests use: senders, generators, references.
+$(B)/tests/transcode: $(B)/tests/tools/transcode.o $(B)/libdcmtranscode.a $(B)/libcore.a
+	$(call step,LD)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(CODECS) $(DCMTK) $(LIBS)
 $(B)/tests/%: $(B)/tests/tools/%.o $(B)/libcore.a
 	$(call step,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -220,6 +245,8 @@ $(B)/lint/%.ok: % .clang-tidy $(wildcard libcore/*/*.h)
 # ---- installation ----
 
 BINDIR   ?= $(PREFIX)/bin
+# Where the commands look for it: libcore/base/helper.c.
+HELPERDIR = $(BINDIR)/../lib/pacsutils
 MANDIR   ?= $(PREFIX)/share/man
 DOCDIR   ?= $(PREFIX)/share/doc/pacsutils
 COMPDIR  ?= $(PREFIX)/share/bash-completion/completions
@@ -230,6 +257,8 @@ EXAMPLES := $(wildcard scripts/examples/*)
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(COMPDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(DOCDIR)/examples
 	install -m 755 $(COMMANDS:%=$(B)/%) $(DESTDIR)$(BINDIR)
+	install -d $(DESTDIR)$(HELPERDIR)
+	install -m 755 $(HELPERS:%=$(B)/helpers/%) $(DESTDIR)$(HELPERDIR)
 	for page in $(MAN); do \
 	    install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done
 	install -m 644 scripts/completions/pacs.bash $(DESTDIR)$(COMPDIR)/pacs
@@ -241,6 +270,7 @@ install: all
 
 uninstall:
 	rm -f $(COMMANDS:%=$(DESTDIR)$(BINDIR)/%) $(COMMANDS:%=$(DESTDIR)$(COMPDIR)/%) $(DESTDIR)$(COMPDIR)/pacs
+	rm -f $(HELPERS:%=$(DESTDIR)$(HELPERDIR)/%)
 	for page in $(MAN); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 	rm -f $(DESTDIR)$(UNITDIR)/pacs-recv.service
 	rm -rf $(DESTDIR)$(DOCDIR)

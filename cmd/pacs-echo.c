@@ -215,22 +215,12 @@ static int ask_all(const struct peer *const *peer, size_t count, struct dcm_tls 
 }
 
 /* Without an archive only peers that are written out can be asked. */
-static struct peers *load_peers(const struct echo_options *o, int count, char **names,
-                                struct archive **archive, struct err *err)
+static bool written_out(int count, char **names)
 {
-    bool written_out = count > 0;
-
     for (int i = 0; i < count; i++)
-        written_out = written_out && strchr(names[i] + 1, '@');
-    *archive = archive_open(o->archive, ARCHIVE_READ, err);
-    if (*archive)
-        return peers_load(archive_config(*archive), archive_path(*archive), err);
-    if (!written_out || o->archive)
-        return NULL;
-    struct config *config = config_load("/dev/null", err);
-    struct peers *peers = config ? peers_load(config, "/", err) : NULL;
-    config_free(config);
-    return peers;
+        if (!*names[i] || !strchr(names[i] + 1, '@'))
+            return false;
+    return count > 0;
 }
 
 int main(int argc, char **argv)
@@ -248,7 +238,8 @@ int main(int argc, char **argv)
         err_set(&err, ERR_INPUT, "--count is 1 to 1000000, --timeout 1 to 86400");
         die(2, &err);
     }
-    struct peers *peers = load_peers(&o, argc - first, argv + first, &archive, &err);
+    struct peers *peers =
+        peers_open(o.archive, written_out(argc - first, argv + first), &archive, &err);
     const struct peer **peer =
         peers ? find_peers(peers, argc - first, argv + first, &count, &err) : NULL;
     if (!peer)

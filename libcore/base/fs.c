@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -317,4 +318,23 @@ int64_t monotonic_ms(void)
 int64_t wall_ms(void)
 {
     return clock_ms(CLOCK_REALTIME);
+}
+
+int temporary_file(struct err *err)
+{
+    const char *folder = getenv("TMPDIR");
+    char name[PATH_MAX];
+    int fd;
+
+    if (!folder || !*folder)
+        folder = "/tmp";
+    fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        return fd;
+    /* A file system that does not know files without a name. */
+    if (snprintf(name, sizeof name, "%s/pacs.XXXXXX", folder) >= (int)sizeof name ||
+        (fd = mkostemp(name, O_CLOEXEC)) < 0)
+        return err_sys(err, "%s: temporary file", folder);
+    unlink(name);
+    return fd;
 }

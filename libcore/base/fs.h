@@ -31,6 +31,9 @@ int sync_folder(int dirfd, const char *path, struct err *err);
  * or the new content, never half of one. */
 int replace_file(const char *path, const void *bytes, size_t length, mode_t mode, struct err *err);
 
+/* A file without a name in TMPDIR (else /tmp), to read and write. Returns the descriptor or -1. */
+int temporary_file(struct err *err);
+
 /* Advisory lock of the whole file (flock), waiting at most `timeout_ms` (0: not at all, -1: for
  * ever). The file is made if it is missing. Returns the descriptor, which holds the lock until it
  * is closed; -1 with ERR_BUSY and "NAME: locked by pid N" when someone else keeps it. */

@@ -14,7 +14,7 @@
 #include "dicom/scan.h"
 #include "export/layout.h"
 #include "export/manifest.h"
-#include "export/set.h"
+#include "base/set.h"
 #include "index/query.h"
 
 /* Objects of one reference are collected up to this, so that the index is not read while their

@@ -10,7 +10,7 @@
 #include "dicom/charset.h"
 #include "dicom/dict.h"
 #include "export/name.h"
-#include "export/set.h"
+#include "base/set.h"
 
 #define PIECES_MAX    128
 #define COUNTER_BYTES 12 /* kept free for "_4294967295" */

@@ -82,6 +82,7 @@ static void get_element(struct dimse_command *command, unsigned element, const u
     case 0x1022:
     case 0x1023:
         command->has_counts = true;
+        command->has_remaining |= element == 0x1020;
         *(element == 0x1020   ? &command->remaining
           : element == 0x1021 ? &command->completed
           : element == 0x1022 ? &command->failed
@@ -194,8 +195,9 @@ void dimse_put_command(struct buf *out, uint8_t context_id, const struct dimse_c
     at = put_text(at, requested ? 0x1001 : 0x1000, command->instance_uid, 0);
     if (action)
         at = put_number(at, base == DIMSE_N_ACTION ? 0x1008 : 0x1002, command->action);
-    if (command->has_counts) {
+    if (command->has_counts && command->has_remaining)
         at = put_number(at, 0x1020, command->remaining);
+    if (command->has_counts) {
         at = put_number(at, 0x1021, command->completed);
         at = put_number(at, 0x1022, command->failed);
         at = put_number(at, 0x1023, command->warning);

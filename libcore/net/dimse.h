@@ -63,6 +63,7 @@ struct dimse_command {
     char comment[65]; /* (0000,0902) error comment */
     /* (0000,1020) to (0000,1023), of responses to C-GET and C-MOVE. */
     bool has_counts;
+    bool has_remaining; /* only of pending and cancelled ones: PS3.4 C.4.2.1.6 */
     uint16_t remaining, completed, failed, warning;
 };
 

@@ -38,6 +38,15 @@
 
 volatile sig_atomic_t listener_stop_flag;
 
+bool listener_stop_waits(void)
+{
+    sigset_t pending;
+
+    return listener_stop_flag ||
+           (sigpending(&pending) == 0 &&
+            (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1));
+}
+
 struct child {
     pid_t pid;
     struct in6_addr peer;

@@ -40,6 +40,8 @@ struct listener_options {
 
 /* What a child's signal handler sets. */
 extern volatile sig_atomic_t listener_stop_flag;
+/* It is set, or the signal waits to be let through: work that goes on without waiting for anyone asks here. */
+bool listener_stop_waits(void);
 
 /* Serves until SIGTERM, SIGINT or SIGHUP, then waits for the children. Returns 0; -1 with err when it could
  * not go on. */

@@ -23,6 +23,7 @@
 
 #include "base/config.h"
 #include "base/err.h"
+#include "index/archive.h"
 #include "net/settings.h"
 
 enum peer_retrieve { RETRIEVE_AUTO, RETRIEVE_GET, RETRIEVE_MOVE };
@@ -46,6 +47,10 @@ struct peers;
 
 /* All of them. NULL: "FILE:LINE: ..." for a line that is wrong. `root` is the archive's folder. */
 struct peers *peers_load(struct config *config, const char *root, struct err *err);
+/* Those of the archive that `option` (-A) names, opened for reading into `*archive`. When there is none and none was
+ * named, and `without` says that this will do, `*archive` is NULL and every peer has to be written out. */
+struct peers *peers_open(const char *option, bool without, struct archive **archive,
+                         struct err *err);
 void peers_free(struct peers *peers);
 
 size_t peers_count(const struct peers *peers);

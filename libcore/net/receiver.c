@@ -88,13 +88,16 @@ static int serve(void *context, int fd, bool secure, const char *peer, const cha
     struct receiver *receiver = context;
     const struct recv_config *config = receiver->options->config;
     struct admission admission = {config, over};
-    struct rlimit memory = {WORKER_MEMORY, WORKER_MEMORY};
+    struct rlimit memory;
     sigset_t waiting;
     struct err err;
 
     close(receiver->lock);
-    if (LIMIT_MEMORY)
+    /* The helper that transcodes may have more again. */
+    if (LIMIT_MEMORY && getrlimit(RLIMIT_DATA, &memory) == 0 && memory.rlim_max >= WORKER_MEMORY) {
+        memory.rlim_cur = WORKER_MEMORY;
         setrlimit(RLIMIT_DATA, &memory);
+    }
     sigprocmask(SIG_SETMASK, NULL, &waiting);
     sigdelset(&waiting, SIGTERM);
     sigdelset(&waiting, SIGINT);

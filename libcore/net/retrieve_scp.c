@@ -4,16 +4,14 @@
  */
 #include "net/retrieve_scp.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "dicom/scan.h"
+#include "dicom/uid.h"
 #include "net/query_scp.h"
+#include "net/send_object.h"
 
 #define STATUS_PENDING             0xff00
 #define STATUS_CANCELLED           0xfe00
@@ -23,8 +21,12 @@
 #define STATUS_DESTINATION_UNKNOWN 0xa801
 
 #define TAG_FAILED_LIST TAG(0x0008, 0x0058)
-#define FAILED_LIST_MAX (1 << 20) /* bytes of UIDs that are listed */
-#define PENDING_MS      250
+/* Bytes of UIDs that are listed: explicit VR has 16 bits for the length of a UI. */
+#define FAILED_MAX_EXPLICIT 65534
+#define FAILED_MAX_IMPLICIT (1 << 20)
+#define PENDING_MS          250
+#define TRIES               3
+#define WAIT_MS             500 /* between them, doubled: the requestor waits as well */
 
 struct retrieve {
     struct dialogue *dialogue;
@@ -33,10 +35,12 @@ struct retrieve {
     uint8_t context_id;
     const char *transfer_syntax;
     struct send_list *list;
-    uint64_t total, completed, failed, warned;
+    uint64_t total, completed, failed, warned, transcoded;
     struct buf failed_uids;
+    size_t failed_max;
     int64_t pending_at;
     bool cancelled;
+    bool unexpected; /* the requestor asked for something else in between */
 };
 
 /* ---- responses ---- */
@@ -51,6 +55,7 @@ static void fill(const struct retrieve *retrieve, uint16_t status, const char *c
 {
     dimse_answer(&retrieve->request, status, comment, answer);
     answer->has_counts = true;
+    answer->has_remaining = status == STATUS_PENDING || status == STATUS_CANCELLED;
     answer->completed = clamp(retrieve->completed);
     answer->failed = clamp(retrieve->failed);
     answer->warning = clamp(retrieve->warned);
@@ -79,7 +84,6 @@ static int finish(struct retrieve *retrieve, uint16_t status, const char *commen
 
     fill(retrieve, status, comment, &answer);
     answer.has_data = retrieve->failed > 0;
-    /* Remaining is said while there is something (PS3.4 C.4.2.1.6). */
     if (answer.has_data) {
         identifier = dataset_new();
         dataset_put(identifier, TAG_FAILED_LIST, buf_text(&retrieve->failed_uids));
@@ -89,10 +93,11 @@ static int finish(struct retrieve *retrieve, uint16_t status, const char *commen
     result = dialogue_send(retrieve->dialogue, retrieve->context_id, &answer,
                            answer.has_data ? encoded.data : NULL, encoded.length, err);
     buf_free(&encoded);
-    log_info("%s: %s: %llu of %llu sent%s%s", retrieve->options->peer,
-             retrieve->request.field == DIMSE_C_MOVE ? "C-MOVE" : "C-GET",
-             (unsigned long long)(retrieve->completed + retrieve->warned),
-             (unsigned long long)retrieve->total, comment ? ": " : "", comment ? comment : "");
+    log_info("%s: %s: status %04x, %llu of %llu sent, %llu of them transcoded%s%s",
+             retrieve->options->peer, retrieve->request.field == DIMSE_C_MOVE ? "C-MOVE" : "C-GET",
+             status, (unsigned long long)(retrieve->completed + retrieve->warned),
+             (unsigned long long)retrieve->total, (unsigned long long)retrieve->transcoded,
+             comment ? ": " : "", comment ? comment : "");
     return result;
 }
 
@@ -109,14 +114,28 @@ static int refuse(struct retrieve *retrieve, uint16_t status, const char *why, s
 static void add_failed(struct retrieve *retrieve, const char *instance_uid)
 {
     retrieve->failed++;
-    if (retrieve->failed_uids.length < FAILED_LIST_MAX)
+    if (retrieve->failed_uids.length + strlen(instance_uid) + 1 <= retrieve->failed_max)
         buf_addf(&retrieve->failed_uids, "%s%s", retrieve->failed_uids.length ? "\\" : "",
                  instance_uid);
 }
 
+/* What could not even be tried. */
+static void add_rest(struct retrieve *retrieve)
+{
+    struct send_cursor *cursor = send_cursor_new(retrieve->list);
+    struct send_item item;
+    struct err err;
+
+    while (send_cursor_next(cursor, &item, &err) > 0)
+        if (send_list_state(retrieve->list, item.number) != SEND_STATE_TOLD)
+            add_failed(retrieve, item.instance_uid);
+    send_cursor_free(cursor);
+}
+
 static int is_cancel(struct retrieve *retrieve, const struct message *message, struct err *err)
 {
-    if (message->command->field != DIMSE_C_CANCEL)
+    retrieve->unexpected = message->command->field != DIMSE_C_CANCEL;
+    if (retrieve->unexpected)
         return err_set(err, ERR_INPUT, "request %04x before the last was answered",
                        message->command->field);
     retrieve->cancelled |= message->command->message_id == retrieve->request.message_id;
@@ -158,7 +177,9 @@ static int add_object(void *context, const struct index_object *object, struct e
                              .transfer_syntax = object->transfer_syntax,
                              .size = object->size,
                          },
-                         err);
+                         err) < 0
+               ? -1
+               : 0;
 }
 
 /* Fills the list; -1 with the status to refuse with. */
@@ -184,6 +205,8 @@ static int read_request(struct retrieve *retrieve, const struct message *request
         count = retrieve_objects(identifier, model, &negotiated, index, add_object, retrieve,
                                  status, err);
     dataset_free(identifier);
+    if (count >= 0 && send_list_close(retrieve->list, err) < 0)
+        count = -1;
     if (count < 0 && *status == QUERY_STATUS_FAILED)
         *status = STATUS_CANNOT_CALCULATE;
     retrieve->total = send_list_count(retrieve->list);
@@ -197,6 +220,9 @@ static void begin(struct retrieve *retrieve, struct dialogue *dialogue,
     retrieve->request = *request->command;
     retrieve->context_id = request->context_id;
     retrieve->transfer_syntax = dialogue_context(dialogue, request->context_id)->transfer_syntax;
+    retrieve->failed_max = strcmp(retrieve->transfer_syntax, UID_IMPLICIT_LE) == 0
+                               ? FAILED_MAX_IMPLICIT
+                               : FAILED_MAX_EXPLICIT;
     retrieve->list = send_list_new();
 }
 
@@ -211,7 +237,9 @@ static void end(struct retrieve *retrieve)
 static int moved(void *context, const struct send_report *report, struct err *err)
 {
     struct retrieve *retrieve = context;
+    char reason[512];
 
+    retrieve->transcoded += report->transcoded;
     switch (report->result) {
     case SEND_DONE:
         retrieve->completed++;
@@ -221,22 +249,23 @@ static int moved(void *context, const struct send_report *report, struct err *er
         break;
     default:
         add_failed(retrieve, report->item->instance_uid);
+        send_reason(report, reason, sizeof reason);
         log_error("%s: C-MOVE to %s: %s: %s", retrieve->options->peer,
-                  retrieve->request.destination, report->item->instance_uid,
-                  *report->text ? report->text : "refused");
+                  retrieve->request.destination, report->item->instance_uid, reason);
     }
     if (pending(retrieve, err) < 0 || look_for_cancel(retrieve, err) < 0)
         return -1;
     return retrieve->cancelled ? err_set(err, ERR_STOPPED, "cancelled") : 0;
 }
 
-static int transcode(void *context, const char *path, int fd, const char *transfer_syntax, int *out,
-                     struct err *err)
+static bool told_to_stop(const struct retrieve *retrieve)
 {
-    struct retrieve *retrieve = context;
+    return retrieve->options->stopping && retrieve->options->stopping();
+}
 
-    return retrieve->options->transcode(retrieve->options->transcode_context, path, fd,
-                                        transfer_syntax, out, err);
+static bool stopping(void *context)
+{
+    return told_to_stop(context);
 }
 
 static int send_to(struct retrieve *retrieve, const struct peer *peer, struct err *err)
@@ -247,6 +276,11 @@ static int send_to(struct retrieve *retrieve, const struct peer *peer, struct er
     struct err why = {0};
     int status = scu_tls(options->peers, &peer, 1, &tls, &why);
 
+    /* At once: the destination may be slow to take the call. */
+    if (pending(retrieve, err) < 0) {
+        dcm_tls_free(tls);
+        return -1;
+    }
     if (status == 0)
         status = sender_run(retrieve->list,
                             &(struct sender_options){
@@ -255,16 +289,16 @@ static int send_to(struct retrieve *retrieve, const struct peer *peer, struct er
                                 .root = store_root(archive_store(options->archive)),
                                 .move_originator = options->calling_aet,
                                 .move_originator_id = retrieve->request.message_id,
-                                .tries = 3,
-                                .wait_ms = 500,
-                                .transcode = options->transcode ? transcode : NULL,
+                                .tries = TRIES,
+                                .wait_ms = WAIT_MS,
+                                .transcoder = options->transcoder,
                                 .each = moved,
+                                .stopping = stopping,
                                 .context = retrieve,
-                                .stop = options->stop,
                             },
                             &counts, &why);
     dcm_tls_free(tls);
-    if (retrieve->dialogue->broken || retrieve->dialogue->released) {
+    if (retrieve->dialogue->broken || retrieve->dialogue->released || retrieve->unexpected) {
         *err = why;
         return -1;
     }
@@ -272,7 +306,7 @@ static int send_to(struct retrieve *retrieve, const struct peer *peer, struct er
         return conclude(retrieve, err);
     /* The destination is gone: what was not sent has failed. */
     log_error("%s: C-MOVE to %s: %s", options->peer, retrieve->request.destination, why.text);
-    retrieve->failed = retrieve->total - retrieve->completed - retrieve->warned;
+    add_rest(retrieve);
     return finish(retrieve, STATUS_CANNOT_PERFORM, why.text, err);
 }
 
@@ -307,6 +341,7 @@ struct getting {
     struct store_sender *buffer;
     struct scanner *scanner;
     uint16_t message_id;
+    bool lossy; /* the requestor is a peer that may get it so */
 };
 
 /* A context in which the requestor takes objects of the class: of that syntax, or any (NULL). */
@@ -323,50 +358,50 @@ static const struct dcm_context *context_for(const struct retrieve *retrieve, co
     return NULL;
 }
 
-static int open_object(struct getting *getting, const struct send_item *item,
-                       struct store_request *request, struct err *err)
+/* Into a syntax that the requestor has accepted for the class: uncompressed if it can be. */
+static int convert(struct getting *getting, struct send_object *object, struct err *err)
 {
-    const struct retrieve_scp_options *options = getting->retrieve->options;
-    const struct scan_info *info;
-    const char *syntax = item->transfer_syntax;
-    struct stat status;
-    int out;
+    static const char *const plain[] = {UID_EXPLICIT_LE, UID_IMPLICIT_LE};
+    const struct retrieve *retrieve = getting->retrieve;
+    const char *class_uid = object->item->class_uid;
+    struct transcoder *transcoder = retrieve->options->transcoder;
+    size_t count;
+    const struct dcm_context *contexts = dcm_contexts(retrieve->dialogue->association, &count);
 
-    request->name = item->path;
-    request->class_uid = item->class_uid;
-    request->instance_uid = item->instance_uid;
-    request->fd = openat(store_root(archive_store(options->archive)), item->path,
-                         O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (request->fd < 0)
-        return err_sys(err, "%s", item->path);
-    if (scan_fd(getting->scanner, request->fd, item->path, err) != SCAN_OK)
+    if (!context_for(retrieve, class_uid, NULL))
+        return err_set(err, ERR_INPUT, "the requestor takes no objects of SOP class %s", class_uid);
+    err_set(err, ERR_INPUT, "the requestor does not take transfer syntax %s", object->syntax);
+    for (size_t i = 0; i < 2 && transcoder; i++)
+        if (context_for(retrieve, class_uid, plain[i]))
+            return send_object_convert(object, transcoder, false, plain[i], getting->scanner, err);
+    for (size_t i = 0; i < count && transcoder; i++)
+        if (contexts[i].requestor_scp && strcmp(contexts[i].abstract_syntax, class_uid) == 0 &&
+            send_object_convert(object, transcoder, getting->lossy, contexts[i].transfer_syntax,
+                                getting->scanner, err) == 0)
+            return 0;
+    return -1;
+}
+
+static int open_object(struct getting *getting, struct send_object *object,
+                       const struct send_item *item, struct store_request *request, struct err *err)
+{
+    const struct retrieve *retrieve = getting->retrieve;
+
+    if (send_object_open(object, item, store_root(archive_store(retrieve->options->archive)),
+                         getting->scanner, err) < 0)
         return -1;
-    info = scan_info(getting->scanner);
-    if (info->meta_disagrees)
-        syntax = info->big_endian    ? UID_EXPLICIT_BE
-                 : info->explicit_vr ? UID_EXPLICIT_LE
-                                     : UID_IMPLICIT_LE;
-    request->context = context_for(getting->retrieve, item->class_uid, syntax);
-    if (!request->context) {
-        request->context = context_for(getting->retrieve, item->class_uid, NULL);
-        if (!request->context)
-            return err_set(err, ERR_INPUT, "the requestor takes no objects of SOP class %s",
-                           item->class_uid);
-        if (!options->transcode)
-            return err_set(err, ERR_INPUT, "the requestor does not take transfer syntax %s",
-                           syntax);
-        if (options->transcode(options->transcode_context, item->path, request->fd,
-                               request->context->transfer_syntax, &out, err) < 0)
-            return -1;
-        close(request->fd);
-        request->fd = out;
-        if (scan_fd(getting->scanner, out, item->path, err) != SCAN_OK)
-            return -1;
-    }
-    if (fstat(request->fd, &status) < 0)
-        return err_sys(err, "%s", item->path);
-    request->offset = scan_info(getting->scanner)->dataset_offset;
-    request->size = (uint64_t)status.st_size - request->offset;
+    if (!context_for(retrieve, item->class_uid, object->syntax) &&
+        convert(getting, object, err) < 0)
+        return -1;
+    *request = (struct store_request){
+        .context = context_for(retrieve, item->class_uid, object->syntax),
+        .class_uid = item->class_uid,
+        .instance_uid = item->instance_uid,
+        .fd = object->fd,
+        .offset = object->offset,
+        .size = object->size,
+        .name = item->path,
+    };
     return 0;
 }
 
@@ -393,23 +428,28 @@ static int await_answer(struct getting *getting, uint16_t message_id, uint16_t *
 static int get_object(struct getting *getting, const struct send_item *item, struct err *err)
 {
     struct retrieve *retrieve = getting->retrieve;
-    struct store_request request = {.fd = -1};
+    struct send_object object;
+    struct store_request request;
     struct err why = {0};
     uint16_t status = STATUS_CANNOT_PERFORM;
     int result = 0;
 
-    if (open_object(getting, item, &request, &why) < 0) {
+    if (open_object(getting, &object, item, &request, &why) < 0) {
         log_error("%s: C-GET: %s: %s", retrieve->options->peer, item->instance_uid, why.text);
     } else {
         if (++getting->message_id == retrieve->request.message_id)
             getting->message_id++;
+        retrieve->transcoded += object.transcoded;
         result = store_send(retrieve->dialogue->association, retrieve->dialogue->timeout_ms,
                             getting->buffer, &request, getting->message_id, err);
         if (result == 0)
             result = await_answer(getting, getting->message_id, &status, err);
+        if (result == 0 && status != STATUS_SUCCESS)
+            log_error("%s: C-GET: %s: answered with status %04X", retrieve->options->peer,
+                      item->instance_uid, status);
     }
-    if (request.fd >= 0)
-        close(request.fd);
+    send_object_close(&object);
+    send_list_set(retrieve->list, item->number, SEND_STATE_TOLD);
     if (status == STATUS_SUCCESS)
         retrieve->completed++;
     else if ((status & 0xf000) == 0xb000)
@@ -419,33 +459,33 @@ static int get_object(struct getting *getting, const struct send_item *item, str
     return result;
 }
 
+/* 1: told to stop before the end. */
 static int get_all(struct retrieve *retrieve, struct err *err)
 {
-    static const tag_t tags[] = {TAG(0x0008, 0x0018)};
+    const struct retrieve_scp_options *options = retrieve->options;
+    const struct peer *peer = peers_by_aet(options->peers, options->calling_aet);
     struct getting getting = {
-        .retrieve = retrieve, .buffer = store_sender_new(), .scanner = scanner_new(tags, 1)};
+        .retrieve = retrieve,
+        .buffer = store_sender_new(),
+        .scanner = send_object_scanner(),
+        .lossy = peer && peer->lossy,
+    };
+    struct send_cursor *cursor = send_cursor_new(retrieve->list);
     struct send_item item;
-    size_t pair;
-    int status = send_list_rewind(retrieve->list, err);
+    int status = 0, more = 0;
 
-    while (status == 0 && !retrieve->cancelled) {
-        int more = send_list_next(retrieve->list, &item, &pair, err);
-
-        if (more <= 0) {
-            status = more;
-            break;
-        }
-        status = get_object(&getting, &item, err);
+    while (status == 0 && !retrieve->cancelled &&
+           (more = send_cursor_next(cursor, &item, err)) > 0) {
+        status = told_to_stop(retrieve) ? 1 : get_object(&getting, &item, err);
         if (status == 0)
             status = pending(retrieve, err);
         if (status == 0)
             status = look_for_cancel(retrieve, err);
-        if (status == 0 && retrieve->options->stop && *retrieve->options->stop)
-            status = err_set(err, ERR_STOPPED, "the receiver stops");
     }
+    send_cursor_free(cursor);
     store_sender_free(getting.buffer);
     scanner_free(getting.scanner);
-    return status;
+    return more < 0 ? -1 : status;
 }
 
 int retrieve_scp_get(struct dialogue *dialogue, const struct message *request,
@@ -461,6 +501,10 @@ int retrieve_scp_get(struct dialogue *dialogue, const struct message *request,
         result = refuse(&retrieve, status, why.text, err);
     else if ((result = get_all(&retrieve, err)) == 0)
         result = conclude(&retrieve, err);
+    else if (result > 0) {
+        add_rest(&retrieve);
+        result = finish(&retrieve, STATUS_CANNOT_PERFORM, "the receiver stops", err);
+    }
     end(&retrieve);
     return result;
 }

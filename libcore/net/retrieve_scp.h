@@ -5,7 +5,7 @@
 #ifndef PACS_NET_RETRIEVE_SCP_H
 #define PACS_NET_RETRIEVE_SCP_H
 
-#include <signal.h>
+#include <stdbool.h>
 
 #include "index/archive.h"
 #include "net/dialogue.h"
@@ -16,10 +16,9 @@ struct retrieve_scp_options {
     struct archive *archive;
     const char *calling_aet; /* of the requestor: Move Originator */
     struct peers *peers;     /* C-MOVE: where its destinations are looked up */
-    send_transcode *transcode;
-    void *transcode_context;
-    const volatile sig_atomic_t *stop;
-    const char *peer; /* for messages */
+    struct transcoder *transcoder;
+    bool (*stopping)(void); /* asked between two objects */
+    const char *peer;       /* for messages */
 };
 
 /* A whole request with its identifier; all responses, the last one included; C-CANCEL is looked for between two

@@ -97,7 +97,11 @@ void scu_abort(struct scu *scu)
         return;
     if (!scu->dialogue.broken) {
         buf_clear(&scu->dialogue.out);
-        pdu_put_abort(&scu->dialogue.out, PDU_ABORT_USER, PDU_REASON_NONE);
+        /* A peer that has asked for a release gets it. */
+        if (scu->dialogue.released)
+            pdu_put_release_rp(&scu->dialogue.out);
+        else
+            pdu_put_abort(&scu->dialogue.out, PDU_ABORT_USER, PDU_REASON_NONE);
         dcm_write(scu->dialogue.association, scu->dialogue.out.data, scu->dialogue.out.length,
                   LINGER_MS, &ignored);
     }

@@ -1,24 +1,25 @@
 /*
- * See sender.h.
+ * See sender.h. Several processes: sender_parallel.c.
  */
 #include "net/sender.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "dicom/scan.h"
 #include "dicom/uid.h"
 #include "net/pdu.h"
+#include "net/send_object.h"
 
-#define WAIT_MAX_MS 60000
+#define WAIT_MAX_MS  60000
+#define WAIT_STEP_MS 100 /* in between it looks whether it is to stop */
+#define LOST_MAX \
+    3 /* objects in a row that end the association each time: then the peer is given up */
+#define LISTED_MAX 32 /* of a peer's transfer-syntaxes */
 
 static const char *const uncompressed[] = {UID_EXPLICIT_LE, UID_IMPLICIT_LE};
 
@@ -30,9 +31,10 @@ struct sending {
     struct scanner *scanner;
     struct scu *scu;
     struct dcm_request_context context[PDU_CONTEXTS_MAX];
-    const char *own[PDU_CONTEXTS_MAX]; /* the one syntax of a context */
+    const char *syntax[PDU_CONTEXTS_MAX]; /* of a context with one; NULL: the uncompressed ones */
     size_t contexts;
     bool *mine; /* per pair: goes over the present association */
+    int lost;   /* objects in a row */
 };
 
 /* ---- presentation contexts ---- */
@@ -43,66 +45,87 @@ static bool may_propose(const struct peer *peer, const char *syntax)
     return !peer->transfer_syntaxes.count || list_has(&peer->transfer_syntaxes, syntax);
 }
 
-static bool has_context(const struct sending *sending, const char *class_uid, const char *own)
+static bool has_context(const struct sending *sending, const char *class_uid, const char *syntax)
 {
     for (size_t i = 0; i < sending->contexts; i++)
         if (strcmp(sending->context[i].abstract_syntax, class_uid) == 0 &&
-            (own ? sending->own[i] && strcmp(sending->own[i], own) == 0 : !sending->own[i]))
+            (syntax ? sending->syntax[i] && strcmp(sending->syntax[i], syntax) == 0
+                    : !sending->syntax[i]))
             return true;
     return false;
 }
 
-static void add_context(struct sending *sending, const char *class_uid, const char *own)
+/* False when there is no room for it. */
+static bool add_context(struct sending *sending, const char *class_uid, const char *syntax)
 {
-    const struct peer *peer = sending->options->peer;
     struct dcm_request_context *context = &sending->context[sending->contexts];
 
-    sending->own[sending->contexts] = own;
+    if (has_context(sending, class_uid, syntax))
+        return true;
+    if (sending->contexts == PDU_CONTEXTS_MAX)
+        return false;
+    sending->syntax[sending->contexts] = syntax;
     context->abstract_syntax = class_uid;
     context->requestor_scp = false;
-    if (own) {
-        context->transfer_syntaxes = &sending->own[sending->contexts];
-        context->count = 1;
-    } else if (peer->transfer_syntaxes.count) {
-        context->transfer_syntaxes = (const char *const *)peer->transfer_syntaxes.items;
-        context->count = peer->transfer_syntaxes.count;
-    } else {
-        context->transfer_syntaxes = uncompressed;
-        context->count = 2;
-    }
+    context->transfer_syntaxes = syntax ? &sending->syntax[sending->contexts] : uncompressed;
+    context->count = syntax ? 1 : 2;
     sending->contexts++;
+    return true;
+}
+
+/* Into what the peer may be sent what it does not take as it is; NULL at the end. */
+static const char *listed(const struct peer *peer, size_t at)
+{
+    return at < peer->transfer_syntaxes.count && at < LISTED_MAX ? peer->transfer_syntaxes.items[at]
+                                                                 : NULL;
+}
+
+static bool may_code(const struct peer *peer, const char *syntax)
+{
+    return peer->lossy || !syntax_is_lossy(syntax);
+}
+
+static bool add_pair(struct sending *sending, const struct send_pair *pair)
+{
+    const struct peer *peer = sending->options->peer;
+
+    if (may_propose(peer, pair->transfer_syntax) &&
+        !add_context(sending, pair->class_uid, pair->transfer_syntax))
+        return false;
+    if (!peer->transfer_syntaxes.count)
+        return add_context(sending, pair->class_uid, NULL);
+    for (size_t i = 0; listed(peer, i); i++)
+        if (may_code(peer, listed(peer, i)) &&
+            !add_context(sending, pair->class_uid, listed(peer, i)))
+            return false;
+    return true;
 }
 
 /* The next pairs that fit one association. False when there are none left. */
 static bool choose_pairs(struct sending *sending, size_t *from)
 {
-    size_t count, taken = 0;
+    size_t count, start = *from;
     const struct send_pair *pairs = send_list_pairs(sending->list, &count);
 
     sending->contexts = 0;
     memset(sending->mine, 0, count * sizeof *sending->mine);
-    for (; *from < count; ++*from, taken++) {
-        const struct send_pair *pair = &pairs[*from];
-        bool own = may_propose(sending->options->peer, pair->transfer_syntax);
-        size_t need = own && !has_context(sending, pair->class_uid, pair->transfer_syntax);
+    for (; *from < count; ++*from) {
+        size_t before = sending->contexts;
 
-        need += !has_context(sending, pair->class_uid, NULL);
-        if (sending->contexts + need > PDU_CONTEXTS_MAX)
+        if (!add_pair(sending, &pairs[*from])) {
+            sending->contexts = before;
             break;
-        if (own && !has_context(sending, pair->class_uid, pair->transfer_syntax))
-            add_context(sending, pair->class_uid, pair->transfer_syntax);
-        if (!has_context(sending, pair->class_uid, NULL))
-            add_context(sending, pair->class_uid, NULL);
+        }
         sending->mine[*from] = true;
     }
-    return taken > 0;
+    return *from > start;
 }
 
 /* ---- associations ---- */
 
 static bool told_to_stop(const struct sending *sending)
 {
-    return sending->options->stop && *sending->options->stop;
+    return sending->options->stopping && sending->options->stopping(sending->options->context);
 }
 
 /* Before a try that follows `tries` failed ones. */
@@ -114,9 +137,14 @@ static void wait_before(const struct sending *sending, int tries)
         ms *= 2;
     if (ms > WAIT_MAX_MS)
         ms = WAIT_MAX_MS;
-    struct timespec time = {ms / 1000, ms % 1000 * 1000000};
-    if (!told_to_stop(sending))
-        nanosleep(&time, NULL);
+    for (int64_t end = monotonic_ms() + ms; !told_to_stop(sending);) {
+        int64_t left = end - monotonic_ms();
+        struct timespec step = {0, (left < WAIT_STEP_MS ? left : WAIT_STEP_MS) * 1000000};
+
+        if (left <= 0)
+            break;
+        nanosleep(&step, NULL);
+    }
 }
 
 static int connect_peer(struct sending *sending, struct err *err)
@@ -126,11 +154,13 @@ static int connect_peer(struct sending *sending, struct err *err)
         .contexts = sending->context,
         .count = sending->contexts,
         .tls = sending->options->tls,
-        .wait_mask = sending->options->wait_mask,
     };
 
     if (sending->scu)
         return 0;
+    if (sending->contexts == 0)
+        return err_set(err, ERR_INPUT, "%s: no transfer syntax of pacs.conf may be proposed to it",
+                       sending->options->peer->name);
     for (int tries = 1;; tries++) {
         sending->scu = scu_open(&options, err);
         if (sending->scu)
@@ -141,87 +171,53 @@ static int connect_peer(struct sending *sending, struct err *err)
             return -1;
         log_info("%s: trying again", err->text);
         wait_before(sending, tries);
+        if (told_to_stop(sending))
+            return -1;
     }
 }
 
 /* ---- one object ---- */
 
-struct object {
-    const struct send_item *item;
-    int fd;
-    uint64_t offset, size;
-    const char *syntax; /* as it is encoded */
-    const struct dcm_context *context;
+enum outcome {
+    ANSWERED,
+    UNREADABLE, /* it cannot be sent */
+    LOST,       /* the association ended each time */
+    GIVEN_UP    /* there is no peer, or we are to stop */
 };
 
-static int open_object(struct sending *sending, struct object *object, struct err *err)
+/* A file of it in a syntax that the peer has accepted for its class, those that are liked best first. */
+static int convert(struct sending *sending, struct send_object *object, struct err *err)
 {
-    const char *path = object->item->path;
-    const struct scan_info *info;
-    struct stat status;
+    const struct peer *peer = sending->options->peer;
+    const char *class_uid = object->item->class_uid;
+    struct transcoder *transcoder = sending->options->transcoder;
+    bool taken = false;
 
-    object->fd = openat(sending->options->root, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (object->fd < 0 || fstat(object->fd, &status) < 0)
-        return err_sys(err, "%s", path);
-    if (!S_ISREG(status.st_mode))
-        return err_set(err, ERR_INPUT, "%s: not a file", path);
-    if (scan_fd(sending->scanner, object->fd, path, err) != SCAN_OK)
+    for (size_t i = 0; peer->transfer_syntaxes.count ? listed(peer, i) != NULL : i < 2; i++) {
+        const char *syntax = peer->transfer_syntaxes.count ? listed(peer, i) : uncompressed[i];
+
+        if (!may_code(peer, syntax) || !scu_context(sending->scu, class_uid, syntax))
+            continue;
+        taken = true;
+        if (transcoder && send_object_convert(object, transcoder, peer->lossy, syntax,
+                                              sending->scanner, err) == 0)
+            return 0;
+    }
+    if (!scu_context(sending->scu, class_uid, NULL))
+        return err_set(err, ERR_INPUT, "%s does not take SOP class %s", peer->name, class_uid);
+    if (taken && transcoder)
         return -1;
-    info = scan_info(sending->scanner);
-    object->offset = info->dataset_offset;
-    object->size = (uint64_t)status.st_size - object->offset;
-    object->syntax = object->item->transfer_syntax;
-    if (info->meta_disagrees)
-        object->syntax = info->big_endian    ? UID_EXPLICIT_BE
-                         : info->explicit_vr ? UID_EXPLICIT_LE
-                                             : UID_IMPLICIT_LE;
-    return 0;
+    return err_set(err, ERR_INPUT, "%s takes neither %s nor what it could be transcoded to",
+                   peer->name, object->syntax);
 }
 
-/* A file of it in the syntax of the fallback's context. */
-static int convert(struct sending *sending, struct object *object, struct err *err)
-{
-    const struct dcm_context *context = NULL;
-    struct stat status;
-    int out;
-
-    for (size_t i = 0; i < sending->contexts && !context; i++)
-        if (!sending->own[i] &&
-            strcmp(sending->context[i].abstract_syntax, object->item->class_uid) == 0)
-            for (size_t n = 0; n < sending->context[i].count && !context; n++)
-                context = scu_context(sending->scu, object->item->class_uid,
-                                      sending->context[i].transfer_syntaxes[n]);
-    if (!context)
-        return err_set(err, ERR_INPUT,
-                       "%s takes neither %s nor an uncompressed transfer syntax for "
-                       "SOP class %s",
-                       sending->options->peer->name, object->syntax, object->item->class_uid);
-    if (!sending->options->transcode)
-        return err_set(err, ERR_INPUT, "%s does not take transfer syntax %s",
-                       sending->options->peer->name, object->syntax);
-    if (sending->options->transcode(sending->options->context, object->item->path, object->fd,
-                                    context->transfer_syntax, &out, err) < 0)
-        return -1;
-    close(object->fd);
-    object->fd = out;
-    if (fstat(out, &status) < 0)
-        return err_sys(err, "%s", object->item->path);
-    if (scan_fd(sending->scanner, out, object->item->path, err) != SCAN_OK)
-        return -1;
-    object->offset = scan_info(sending->scanner)->dataset_offset;
-    object->size = (uint64_t)status.st_size - object->offset;
-    object->syntax = context->transfer_syntax;
-    object->context = context;
-    sending->counts->transcoded++;
-    return 0;
-}
-
-/* 0: answered; -1: the association is lost (scu is NULL), or the file could not be read. */
-static int send_once(struct sending *sending, struct object *object, struct store_answer *answer,
+/* 0: answered; -1: the association is gone (scu is NULL). */
+static int send_once(struct sending *sending, const struct send_object *object,
+                     const struct dcm_context *context, struct store_answer *answer,
                      struct err *err)
 {
     struct store_request request = {
-        .context = object->context,
+        .context = context,
         .class_uid = object->item->class_uid,
         .instance_uid = object->item->instance_uid,
         .fd = object->fd,
@@ -244,91 +240,144 @@ static bool is_busy(uint16_t status)
     return (status & 0xff00) == 0xa700;
 }
 
-/* Sends it until there is an answer that stands. 1: answered, 0: unreadable, -1: no association to be had. */
-static int send_object(struct sending *sending, struct object *object, struct store_answer *answer,
-                       struct err *err)
+static enum outcome lost(struct sending *sending, const struct err *err)
+{
+    return err->code == ERR_STOPPED || told_to_stop(sending) || ++sending->lost >= LOST_MAX
+               ? GIVEN_UP
+               : LOST;
+}
+
+/* Sends it until there is an answer that stands. */
+static enum outcome send_object(struct sending *sending, struct send_object *object,
+                                struct store_answer *answer, struct err *err)
 {
     for (int tries = 1;; tries++) {
+        const struct dcm_context *context;
+        int status;
+
         if (connect_peer(sending, err) < 0)
-            return -1;
-        object->context = scu_context(sending->scu, object->item->class_uid, object->syntax);
-        if (!object->context && convert(sending, object, err) < 0)
-            return 0;
-        int status = send_once(sending, object, answer, err);
+            return GIVEN_UP;
+        context = scu_context(sending->scu, object->item->class_uid, object->syntax);
+        if (!context) {
+            if (convert(sending, object, err) < 0)
+                return UNREADABLE;
+            context = scu_context(sending->scu, object->item->class_uid, object->syntax);
+        }
+        status = send_once(sending, object, context, answer, err);
         bool last = tries >= sending->options->tries || told_to_stop(sending);
 
-        if (status == 0 && (!is_busy(answer->status) || last))
-            return 1;
-        if (status < 0 && err->code != ERR_CLOSED && err->code != ERR_TIMEOUT)
-            return err->code == ERR_STOPPED ? -1 : 0;
-        if (status < 0 && last)
-            return -1;
+        if (status == 0) {
+            sending->lost = 0;
+            if (!is_busy(answer->status) || last)
+                return ANSWERED;
+        } else if (err->code != ERR_CLOSED && err->code != ERR_TIMEOUT) {
+            return err->code == ERR_STOPPED ? GIVEN_UP : UNREADABLE;
+        } else if (last) {
+            return lost(sending, err);
+        }
         log_info("%s: %s: trying again", object->item->instance_uid,
                  status < 0 ? err->text : "the peer is out of resources");
         wait_before(sending, tries);
     }
 }
 
-static int report(struct sending *sending, const struct object *object, enum send_result result,
-                  uint16_t status, const char *text, struct err *err)
+void send_count(struct send_counts *counts, const struct send_report *report)
 {
-    struct send_report said = {object->item, result, status, text, object->syntax};
-    struct send_counts *counts = sending->counts;
+    bool taken = report->result == SEND_DONE || report->result == SEND_WARNING;
 
-    counts->done += result == SEND_DONE;
-    counts->warned += result == SEND_WARNING;
-    counts->failed += result == SEND_REFUSED || result == SEND_UNREADABLE;
-    if (result == SEND_DONE || result == SEND_WARNING)
-        counts->bytes += object->size;
-    return sending->options->each(sending->options->context, &said, err);
+    counts->done += report->result == SEND_DONE;
+    counts->warned += report->result == SEND_WARNING;
+    counts->failed += !taken;
+    counts->transcoded += taken && report->transcoded;
+    counts->bytes += taken ? report->bytes : 0;
+}
+
+void send_reason(const struct send_report *report, char *text, size_t size)
+{
+    if (report->result == SEND_UNREADABLE || report->result == SEND_LOST)
+        snprintf(text, size, "%s", report->text);
+    else
+        snprintf(text, size, "%s with status %04X%s%s",
+                 report->result == SEND_REFUSED ? "refused" : "taken", report->status,
+                 *report->text ? ": " : "", report->text);
+}
+
+static int tell(struct sending *sending, const struct send_object *object, enum send_result result,
+                const struct store_answer *answer, const char *text, struct err *err)
+{
+    struct send_report report = {
+        .item = object->item,
+        .result = result,
+        .status = answer->status,
+        .text = text,
+        .transfer_syntax = object->syntax,
+        .transcoded = object->transcoded,
+        .lossy = object->lossy,
+        .bytes = object->size,
+    };
+
+    int status;
+
+    send_count(sending->counts, &report);
+    status = sending->options->each(sending->options->context, &report, err);
+    send_list_set(sending->list, object->item->number, SEND_STATE_TOLD);
+    return status;
+}
+
+static enum send_result result_of(const struct store_answer *answer)
+{
+    return answer->status == STATUS_SUCCESS      ? SEND_DONE
+           : (answer->status & 0xf000) == 0xb000 ? SEND_WARNING
+                                                 : SEND_REFUSED;
 }
 
 static int send_item(struct sending *sending, const struct send_item *item, struct err *err)
 {
-    struct object object = {.item = item, .fd = -1, .syntax = item->transfer_syntax};
+    struct send_object object;
     struct store_answer answer = {0};
     struct err why = {0};
-    int status;
+    enum outcome outcome = UNREADABLE;
+    int status = -1;
 
-    status =
-        open_object(sending, &object, &why) < 0 ? 0 : send_object(sending, &object, &answer, &why);
-    if (object.fd >= 0)
-        close(object.fd);
-    if (status < 0) {
+    if (send_object_open(&object, item, sending->options->root, sending->scanner, &why) == 0)
+        outcome = send_object(sending, &object, &answer, &why);
+    switch (outcome) {
+    case ANSWERED:
+        status = tell(sending, &object, result_of(&answer), &answer, answer.comment, err);
+        break;
+    case GIVEN_UP:
+        send_list_set(sending->list, item->number, SEND_STATE_OPEN);
         *err = why;
-        return -1;
+        break;
+    default:
+        answer.status = 0;
+        status = tell(sending, &object, outcome == LOST ? SEND_LOST : SEND_UNREADABLE, &answer,
+                      why.text, err);
     }
-    if (status == 0)
-        return report(sending, &object, SEND_UNREADABLE, 0, why.text, err);
-    return report(sending, &object,
-                  answer.status == STATUS_SUCCESS      ? SEND_DONE
-                  : (answer.status & 0xf000) == 0xb000 ? SEND_WARNING
-                                                       : SEND_REFUSED,
-                  answer.status, answer.comment, err);
+    send_object_close(&object);
+    return status ? -1 : 0;
 }
 
 /* The list's items of the chosen pairs. */
 static int send_chosen(struct sending *sending, struct err *err)
 {
+    struct send_cursor *cursor = send_cursor_new(sending->list);
     struct send_item item;
-    size_t pair;
-    int status = send_list_rewind(sending->list, err);
+    int status = 0, more = 0;
 
-    while (status == 0) {
-        int more = send_list_next(sending->list, &item, &pair, err);
-
-        if (more <= 0) {
-            status = more;
-            break;
-        }
-        if (!sending->mine[pair])
+    while (status == 0 && (more = send_cursor_next(cursor, &item, err)) > 0) {
+        if (!sending->mine[item.pair])
             continue;
         if (told_to_stop(sending))
             status = err_set(err, ERR_STOPPED, "told to stop");
-        else
-            status = send_item(sending, &item, err) ? -1 : 0;
+        else if (send_list_claim(sending->list, item.number))
+            status = send_item(sending, &item, err);
     }
-    if (status == 0)
+    if (more < 0)
+        status = -1;
+    send_cursor_free(cursor);
+    /* To be told to stop is no reason to be rude. */
+    if (status == 0 || err->code == ERR_STOPPED)
         scu_close(sending->scu);
     else
         scu_abort(sending->scu);
@@ -336,10 +385,9 @@ static int send_chosen(struct sending *sending, struct err *err)
     return status;
 }
 
-int sender_run(struct send_list *list, const struct sender_options *options,
-               struct send_counts *counts, struct err *err)
+int sender_run_here(struct send_list *list, const struct sender_options *options,
+                    struct send_counts *counts, struct err *err)
 {
-    static const tag_t tags[] = {TAG(0x0008, 0x0018)};
     struct sending sending = {.list = list, .options = options, .counts = counts};
     size_t pairs, from = 0;
     int status = 0;
@@ -348,7 +396,7 @@ int sender_run(struct send_list *list, const struct sender_options *options,
     send_list_pairs(list, &pairs);
     sending.mine = xcalloc(pairs + 1, sizeof *sending.mine);
     sending.buffer = store_sender_new();
-    sending.scanner = scanner_new(tags, 1);
+    sending.scanner = send_object_scanner();
     while (status == 0 && choose_pairs(&sending, &from))
         status = send_chosen(&sending, err);
     scanner_free(sending.scanner);

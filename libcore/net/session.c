@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "net/commit_scp.h"
 #include "net/dimse.h"
+#include "net/listener.h"
 #include "net/pdu.h"
 #include "net/query_scp.h"
 #include "net/retrieve_scp.h"
@@ -44,15 +45,6 @@ static bool told_to_stop(struct session *session)
     if (session->stop_deadline == 0 && *session->options->stop)
         session->stop_deadline = monotonic_ms() + session->options->config->stop_timeout * 1000 + 1;
     return session->stop_deadline != 0;
-}
-
-/* A signal is let through while we wait for the peer; data that keep coming leave no wait. */
-static bool signal_waits(void)
-{
-    sigset_t pending;
-
-    return sigpending(&pending) == 0 &&
-           (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
 }
 
 static void send_abort(struct session *session, enum pdu_abort_source source,
@@ -173,7 +165,7 @@ static enum ending after_service(struct session *session, const struct dialogue 
         return GOES_ON;
     if (dialogue->released)
         return release(session);
-    if (dialogue->broken)
+    if (dialogue->broken && err->code != ERR_TIMEOUT)
         return lost(session, err->text);
     return give_up(session, PDU_ABORT_USER, PDU_REASON_NONE, err->text);
 }
@@ -185,13 +177,17 @@ static int retrieve(struct session *session, struct dialogue *dialogue,
         .archive = session->options->archive,
         .calling_aet = dcm_calling_aet(session->association),
         .peers = session->options->peers,
-        .stop = session->options->stop,
+        .stopping = listener_stop_waits,
         .peer = session->name,
+        .transcoder = transcoder_new(),
     };
+    int status;
 
-    return message->command->field == DIMSE_C_MOVE
-               ? retrieve_scp_move(dialogue, message, &options, err)
-               : retrieve_scp_get(dialogue, message, &options, err);
+    status = message->command->field == DIMSE_C_MOVE
+                 ? retrieve_scp_move(dialogue, message, &options, err)
+                 : retrieve_scp_get(dialogue, message, &options, err);
+    transcoder_free(options.transcoder);
+    return status;
 }
 
 static enum ending query(struct session *session)
@@ -294,7 +290,7 @@ static enum ending end_message(struct session *session)
 /* After an answer: the next object waits for the next receiver. */
 static enum ending go_on(struct session *session, enum ending ending)
 {
-    if (ending == GOES_ON && (told_to_stop(session) || signal_waits()))
+    if (ending == GOES_ON && (told_to_stop(session) || listener_stop_waits()))
         return give_up(session, PDU_ABORT_USER, PDU_REASON_NONE, "the receiver stops");
     return ending;
 }

@@ -105,15 +105,19 @@ int store_send(struct dcm_association *association, int timeout_ms, struct store
         uint64_t left = request->size - at;
         size_t part = left < most ? (size_t)left : most;
 
-        if (filled + HEADS + part > BUFFER) {
+        if (filled + HEADS + part + 1 > BUFFER) {
             if (dcm_write(association, sender->buffer, filled, timeout_ms, err) < 0)
                 return -1;
             filled = 0;
         }
-        put_heads(sender->buffer + filled, part, request->context->id, part == left);
+        /* A data set of odd length is broken; a fragment of odd length ends the association with many a peer. */
+        size_t pad = part & 1;
+
+        put_heads(sender->buffer + filled, part + pad, request->context->id, part == left);
         if (read_part(request, at, sender->buffer + filled + HEADS, part, err) < 0)
             return -1;
-        filled += HEADS + part;
+        sender->buffer[filled + HEADS + part] = 0;
+        filled += HEADS + part + pad;
         at += part;
     } while (at < request->size);
     return dcm_write(association, sender->buffer, filled, timeout_ms, err);

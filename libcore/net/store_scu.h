@@ -12,7 +12,7 @@ struct store_request {
     const char *class_uid, *instance_uid;
     int fd;           /* of the file */
     uint64_t offset;  /* where the data set begins */
-    uint64_t size;    /* its bytes */
+    uint64_t size;    /* its bytes; a NUL follows an odd number of them */
     const char *name; /* for messages */
     /* Of a C-MOVE (PS3.7 9.3.1.1); NULL otherwise. */
     const char *move_originator;

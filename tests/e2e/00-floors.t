@@ -88,7 +88,7 @@ for program in "$B"/pacs-*; do
     name=${program##*/}
     case $name in
         *.*) continue ;;
-        pacs-recv)
+        pacs-recv | pacs-echo | pacs-move | pacs-transcode)
             check_like "$name links DCMTK (so this test can see it)" 'linked "$program"' '^libdcmnet'
             ;;
         *)

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "export/set.h"
+#include "base/set.h"
 
 #define MANY 200000
 

@@ -1,13 +1,13 @@
 /*
- * A compact set of texts: which objects and which names an export has had already.
+ * A compact set of texts: which objects and which names have been had already.
  *
  * Only keyed hashes are kept (SipHash with a random key: nobody can make two texts collide on
  * purpose), so that ten million names take some 75 MB. Two different texts are taken for one with a
  * probability that follows from the width: 60 bits serve names, where a mistake costs a needless
  * number at the end of a name; 108 bits serve objects, of which none may be lost.
  */
-#ifndef PACS_EXPORT_SET_H
-#define PACS_EXPORT_SET_H
+#ifndef PACS_BASE_SET_H
+#define PACS_BASE_SET_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
  * See set.h. 4096 small tables with open addressing: each grows by itself, by a quarter, so that
  * growing never holds two copies of everything.
  */
-#include "export/set.h"
+#include "base/set.h"
 
 #include <stdlib.h>
 #include <string.h>
