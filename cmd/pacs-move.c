@@ -388,7 +388,7 @@ static struct peers *open_for_fetching(struct work *work, struct err *err)
     if (fields->to)
         return peers_open(fields->archive, strchr(fields->from, '@') && strchr(fields->to, '@'),
                           &work->archive, err);
-    work->archive = archive_open(fields->archive, ARCHIVE_WRITE, err);
+    work->archive = archive_open(fields->archive, ARCHIVE_CREATE, err);
     return work->archive
                ? peers_load(archive_config(work->archive), archive_path(work->archive), err)
                : NULL;

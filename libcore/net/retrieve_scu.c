@@ -66,16 +66,18 @@ void retriever_free(struct retriever *retriever)
 
 /* ---- contexts for C-GET ---- */
 
-static const char *const uncompressed[] = {UID_EXPLICIT_LE, UID_IMPLICIT_LE, UID_EXPLICIT_BE};
+static const char *const identifiers[] = {UID_EXPLICIT_LE, UID_IMPLICIT_LE};
 /* In contexts of their own: a peer takes one syntax of each, and shall find the one that it has stored. */
-static const char *const compressed[] = {
+static const char *const each[] = {
+    UID_EXPLICIT_LE,           UID_IMPLICIT_LE,           UID_EXPLICIT_BE,
     "1.2.840.10008.1.2.4.70",  "1.2.840.10008.1.2.4.57",  "1.2.840.10008.1.2.4.50",
     "1.2.840.10008.1.2.4.51",  "1.2.840.10008.1.2.4.80",  "1.2.840.10008.1.2.4.81",
     "1.2.840.10008.1.2.4.90",  "1.2.840.10008.1.2.4.91",  "1.2.840.10008.1.2.5",
     UID_DEFLATED_LE,           "1.2.840.10008.1.2.4.100", "1.2.840.10008.1.2.4.102",
     "1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203",
 };
-#define COMPRESSED (sizeof compressed / sizeof *compressed)
+#define SYNTAXES     (sizeof each / sizeof *each)
+#define UNCOMPRESSED 3
 
 static void add_context(struct retriever *retriever, const char *class_uid,
                         const char *const *syntaxes, size_t count)
@@ -94,20 +96,20 @@ static void add_classes(struct retriever *retriever, const char *const *classes)
         count++;
     retriever->context_count = 0;
     retriever->contexts[retriever->context_count++] =
-        (struct dcm_request_context){UID_GET_STUDY, uncompressed, 2, false};
-    for (size_t i = 0; i < count; i++)
-        add_context(retriever, classes[i], uncompressed, 3);
+        (struct dcm_request_context){UID_GET_STUDY, identifiers, 2, false};
     for (size_t i = 0; i < count; i++) {
-        if (count * (COMPRESSED + 1) < CONTEXTS_MAX)
-            for (size_t n = 0; n < COMPRESSED; n++)
-                add_context(retriever, classes[i], &compressed[n], 1);
-        else
-            add_context(retriever, classes[i], compressed, COMPRESSED);
+        if (count * SYNTAXES < CONTEXTS_MAX) {
+            for (size_t n = 0; n < SYNTAXES; n++)
+                add_context(retriever, classes[i], &each[n], 1);
+        } else {
+            add_context(retriever, classes[i], each, UNCOMPRESSED);
+            add_context(retriever, classes[i], each + UNCOMPRESSED, SYNTAXES - UNCOMPRESSED);
+        }
     }
     /* The peer has not said which: those of the standard, as many as there is room for. */
     for (size_t i = 0; i < all && count == 0; i++)
         if (entry[i].kind == UID_STORAGE_CLASS)
-            add_context(retriever, entry[i].uid, uncompressed, 3);
+            add_context(retriever, entry[i].uid, each, UNCOMPRESSED);
 }
 
 static bool knows(const struct retriever *retriever, const char *const *classes)
@@ -129,7 +131,7 @@ static bool knows(const struct retriever *retriever, const char *const *classes)
 static int open_for(struct retriever *retriever, bool gets, const char *const *classes,
                     struct err *err)
 {
-    static const struct dcm_request_context move = {UID_MOVE_STUDY, uncompressed, 2, false};
+    static const struct dcm_request_context move = {UID_MOVE_STUDY, identifiers, 2, false};
 
     if (retriever->scu && retriever->gets == gets && (!gets || knows(retriever, classes)))
         return 0;
