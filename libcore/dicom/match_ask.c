@@ -112,7 +112,9 @@ static void spell(const char *name, enum spelling spelling, locale_t locale, str
         } else {
             bool upper = spelling == UPPER || (spelling == CAPITALS && begins);
 
-            begins = !iswalpha_l((wint_t)code, locale);
+            /* A '?' stands for a letter, a '*' for any number of them. */
+            if (code != '*')
+                begins = code != '?' && !iswalpha_l((wint_t)code, locale);
             put_code((uint32_t)(upper ? towupper_l((wint_t)code, locale)
                                       : towlower_l((wint_t)code, locale)),
                      out);

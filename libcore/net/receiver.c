@@ -24,7 +24,6 @@
 #include "net/report.h"
 #include "net/session.h"
 
-#define LOCK_NAME         "pacs-recv.lock"
 #define REFUSE_TIMEOUT_MS 5000
 /* A worker needs a tenth of this. What a peer makes it ask for beyond that ends the worker alone. */
 #define WORKER_MEMORY (256L << 20)
@@ -218,16 +217,12 @@ static int load_tls(struct receiver *receiver, struct err *err)
 
 static int take_lock(struct receiver *receiver, struct err *err)
 {
-    const char *root = archive_path(receiver->options->archive);
-    char *path = xasprintf("%s/%s", root, LOCK_NAME);
-
-    receiver->lock = lock_file(path, 0, err);
-    free(path);
+    receiver->lock = receiver_lock(receiver->options->archive, err);
     if (receiver->lock >= 0)
         return 0;
-    return err->code == ERR_BUSY
-               ? err_prefix(err, "%s: another pacs-recv serves this archive", root)
-               : -1;
+    return err->code == ERR_BUSY ? err_prefix(err, "%s: another pacs-recv serves this archive",
+                                              archive_path(receiver->options->archive))
+                                 : -1;
 }
 
 static int write_port(const char *path, int port, struct err *err)
