@@ -70,6 +70,8 @@ int index_record_from_scan(const struct scanner *scanner, struct index_record *r
             buf_adds(arena, scan_info(scanner)->transfer_syntax);
         else
             scan_text(scanner, attributes[i].tag, arena);
+        if (arena->length == start[i])
+            continue;
         if (attributes[i].vr != VR_LT)
             no_space_before(arena, start[i]);
         if (attributes[i].vr == VR_DA)
