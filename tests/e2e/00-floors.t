@@ -88,8 +88,14 @@ for program in "$B"/pacs-*; do
     name=${program##*/}
     case $name in
         *.*) continue ;;
-        pacs-recv | pacs-echo | pacs-move | pacs-transcode)
+        # What talks to peers. The codecs are in a program of their own.
+        pacs-recv | pacs-echo | pacs-move)
+            check_unlike "$name links no codec" 'linked "$program"' '^lib(dcmj|ijg|openjp)'
             check_like "$name links DCMTK (so this test can see it)" 'linked "$program"' '^libdcmnet'
+            ;;
+        pacs-transcode)
+            check_like "$name links the codecs" 'linked "$program"' '^libdcmjpeg'
+            check_unlike "$name talks to no one" 'linked "$program"' '^lib(dcmnet|ssl)'
             ;;
         *)
             check_unlike "$name links no DCMTK" 'linked "$program"' \
