@@ -43,14 +43,25 @@ int walk_broken(struct scanner *scanner, const char *where)
                    where);
 }
 
-/* Whether the length has 32 bits. VRs to come will have such (PS3.5 7.1.2), after two bytes of zero;
- * VRs that never were are written either way, and what stands in those two bytes tells. */
-static bool is_long(vr_t vr, const unsigned char *p)
+/* VRs to come will have a length of 32 bits (PS3.5 7.1.2), after two bytes of zero; VRs that never were
+ * are written either way, and what stands in those two bytes tells. */
+static bool unknown_is_long(vr_t vr, const unsigned char *p)
 {
     int first = vr >> 8, second = vr & 0xff;
 
-    return vr_is_long(vr) || (!vr_is_known(vr) && first >= 'A' && first <= 'Z' && second >= 'A' &&
-                              second <= 'Z' && get16(p + 6, false) == 0);
+    return first >= 'A' && first <= 'Z' && second >= 'A' && second <= 'Z' &&
+           get16(p + 6, false) == 0;
+}
+
+/* Whether the length has 32 bits. */
+static inline bool is_long(vr_t vr, const unsigned char *p)
+{
+    const struct vr_letters *letters = vr_first(vr);
+    uint32_t second = UINT32_C(1) << ((vr & 0xff) - 'A') % 32U;
+
+    if (letters->known & second)
+        return letters->is_long & second;
+    return unknown_is_long(vr, p);
 }
 
 /* A header of which twelve bytes are at `p`, or eight where those tell its length. */
@@ -116,6 +127,8 @@ static int keep_value(struct scanner *scanner, struct slot *slot, const struct e
     value->cut = size < element->length;
     slot->little = element->vr == VR_UN;
     slot->borrowed = size && scanner->source.window == scanner->source.buffer;
+    scanner->borrowing |= slot->borrowed;
+    scanner->filled[scanner->filled_count++] = slot;
     return 0;
 }
 

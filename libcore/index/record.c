@@ -59,7 +59,7 @@ int index_record_from_scan(const struct scanner *scanner, struct index_record *r
     static const enum attribute uids[] = {ATTRIBUTE_SOP_CLASS_UID, ATTRIBUTE_SOP_INSTANCE_UID,
                                           ATTRIBUTE_STUDY_INSTANCE_UID,
                                           ATTRIBUTE_SERIES_INSTANCE_UID};
-    size_t start[ATTRIBUTE_COUNT];
+    size_t start[ATTRIBUTE_COUNT + 1];
 
     memset(record, 0, sizeof *record);
     /* The arena moves while it grows: pointers come last. */
@@ -68,22 +68,20 @@ int index_record_from_scan(const struct scanner *scanner, struct index_record *r
         start[i] = arena->length;
         if (i == ATTRIBUTE_TRANSFER_SYNTAX_UID)
             buf_adds(arena, scan_info(scanner)->transfer_syntax);
-        else
-            scan_text(scanner, attributes[i].tag, arena);
+        else if (!scan_text(scanner, attributes[i].tag, arena))
+            continue;
         if (arena->length == start[i])
             continue;
-        if (attributes[i].vr != VR_LT)
+        if (arena->data[start[i]] == ' ' && attributes[i].vr != VR_LT)
             no_space_before(arena, start[i]);
         if (attributes[i].vr == VR_DA)
             plain_date(arena, start[i]);
         if (arena->length > start[i])
             buf_addc(arena, '\0');
     }
-    for (size_t i = 0; i < ATTRIBUTE_COUNT; i++) {
-        size_t end = i + 1 < ATTRIBUTE_COUNT ? start[i + 1] : arena->length;
-
-        record->value[i] = end > start[i] ? arena->data + start[i] : NULL;
-    }
+    start[ATTRIBUTE_COUNT] = arena->length;
+    for (size_t i = 0; i < ATTRIBUTE_COUNT; i++)
+        record->value[i] = start[i + 1] > start[i] ? arena->data + start[i] : NULL;
     for (size_t i = 0; i < sizeof uids / sizeof uids[0]; i++)
         if (check_uid(record, uids[i], err) < 0)
             return -1;
