@@ -155,8 +155,9 @@ static bool is_ordinary(const char *bytes, size_t size)
 }
 
 /* What is not ordinary, without padding at its end. */
-static void add_odd_text(vr_t vr, const char *bytes, size_t size, const char *specific,
-                         size_t specific_size, struct buf *out)
+static __attribute__((noinline)) void add_odd_text(vr_t vr, const char *bytes, size_t size,
+                                                   const char *specific, size_t specific_size,
+                                                   struct buf *out)
 {
     size_t start = out->length;
 
@@ -256,7 +257,8 @@ static size_t width_of(vr_t vr)
     }
 }
 
-static void add_numbers(vr_t vr, bool big_endian, const char *bytes, size_t size, struct buf *out)
+static __attribute__((noinline)) void add_numbers(vr_t vr, bool big_endian, const char *bytes,
+                                                  size_t size, struct buf *out)
 {
     size_t width = width_of(vr);
 
