@@ -393,19 +393,6 @@ static int check_record(const struct index_record *record, struct err *err)
     return 0;
 }
 
-/* A lookup of one key. 1 when there is a row, `id` its first column. */
-static int look(struct index *index, sqlite3_stmt *statement, int64_t *id, struct err *err)
-{
-    int result = sqlite3_step(statement);
-
-    if (result == SQLITE_ROW)
-        *id = sqlite3_column_int64(statement, 0);
-    sqlite3_reset(statement);
-    if (result == SQLITE_ROW)
-        return 1;
-    return result == SQLITE_DONE ? 0 : index_failed(index, err);
-}
-
 static int instance_exists(struct index *index, const char *uid, struct err *err)
 {
     sqlite3_stmt *statement;
@@ -417,66 +404,7 @@ static int instance_exists(struct index *index, const char *uid, struct err *err
     if (!statement)
         return -1;
     bind_text(statement, 1, uid);
-    return look(index, statement, &id, err);
-}
-
-static int64_t split_path(struct index *index, const char *path, const char **name, struct err *err)
-{
-    const char *slash = strrchr(path, '/');
-
-    *name = slash ? slash + 1 : path;
-    if (!slash)
-        return writer_folder(index, ".", 1, true, err);
-    return writer_folder(index, slash == path ? "/" : path,
-                         slash == path ? 1 : (size_t)(slash - path), true, err);
-}
-
-static int put_file(struct index *index, enum statement how, int64_t folder, const char *name,
-                    uint64_t size, int64_t mtime_ns, int64_t instance, struct err *err)
-{
-    sqlite3_stmt *statement = index_statement(index, how, err);
-
-    if (!statement)
-        return -1;
-    sqlite3_bind_int64(statement, 1, folder);
-    bind_text(statement, 2, name);
-    sqlite3_bind_int64(statement, 3, (int64_t)size);
-    sqlite3_bind_int64(statement, 4, mtime_ns);
-    if (instance)
-        sqlite3_bind_int64(statement, 5, instance);
-    else
-        sqlite3_bind_null(statement, 5);
-    return index_step(index, statement, err);
-}
-
-/* The file was rewritten with another object in it: the row of the first goes. */
-static int drop_previous(struct index *index, int64_t folder, const char *name, struct err *err)
-{
-    sqlite3_stmt *statement = index_statement(index, SQL_FILE_FIND, err);
-    int64_t instance = 0;
-
-    if (!statement)
-        return -1;
-    sqlite3_bind_int64(statement, 1, folder);
-    bind_text(statement, 2, name);
-    if (look(index, statement, &instance, err) < 0)
-        return -1;
-    return instance > 0 ? index_remove_instance(index, instance, err) : 0;
-}
-
-/* The file of a new instance. It is hardly ever known already: to try costs half of asking first. */
-static int add_file(struct index *index, int64_t folder, const char *name,
-                    const struct index_record *record, int64_t instance, struct err *err)
-{
-    if (put_file(index, SQL_FILE_INSERT, folder, name, record->size, record->mtime_ns, instance,
-                 err) < 0)
-        return -1;
-    if (sqlite3_changes(index->db) > 0)
-        return 0;
-    if (drop_previous(index, folder, name, err) < 0)
-        return -1;
-    return put_file(index, SQL_FILE_PUT, folder, name, record->size, record->mtime_ns, instance,
-                    err);
+    return look_up(index, statement, &id, err);
 }
 
 static int64_t size_of(const struct index_record *record)
@@ -562,7 +490,7 @@ static int place_object(struct index *index, struct entry *study, const struct i
     }
     if (!path)
         return 0;
-    *folder = split_path(index, path, name, err);
+    *folder = file_folder(index, path, name, err);
     return *folder < 0 ? -1 : 0;
 }
 
@@ -583,7 +511,10 @@ static bool is_prepared(const struct index *index, const struct index_record *re
            known_series(writer, study, record->value[ATTRIBUTE_SERIES_INSTANCE_UID]);
 }
 
-enum index_added index_add(struct index *index, const struct index_record *record, struct err *err)
+/* As index_add; but the instance that is there may be one that a file waiting to be entered (files_add)
+ * takes away. */
+static enum index_added add_object(struct index *index, const struct index_record *record,
+                                   struct err *err)
 {
     struct buf stored = {0};
     struct entry *study, *series;
@@ -591,14 +522,6 @@ enum index_added index_add(struct index *index, const struct index_record *recor
     const char *name;
     int64_t folder = 0;
 
-    if (index_need_transaction(index, err) < 0 || check_record(record, err) < 0)
-        return INDEX_ERROR;
-    buf_clear(&index->writer->warning);
-    if (index->writer->count > REMEMBER_MAX) {
-        if (writer_flush(index, err) < 0)
-            return INDEX_ERROR;
-        writer_forget(index->writer);
-    }
     if (!is_prepared(index, record)) {
         int exists = instance_exists(index, record->value[ATTRIBUTE_SOP_INSTANCE_UID], err);
 
@@ -614,7 +537,7 @@ enum index_added index_add(struct index *index, const struct index_record *recor
         goto out;
     added = INDEX_ERROR;
     if (name && record->path && record->path[0] == '/' &&
-        add_file(index, folder, name, record, sqlite3_last_insert_rowid(index->db), err) < 0)
+        files_add(index, folder, name, record, sqlite3_last_insert_rowid(index->db), err) < 0)
         goto out;
     count_object(index->writer, study, record);
     count_object(index->writer, series, record);
@@ -628,26 +551,22 @@ out:
     return added;
 }
 
-int index_file_put(struct index *index, const char *path, uint64_t size, int64_t mtime_ns,
-                   const char *sop_uid, struct err *err)
+enum index_added index_add(struct index *index, const struct index_record *record, struct err *err)
 {
-    sqlite3_stmt *statement;
-    const char *name;
-    int64_t folder, instance = 0;
+    enum index_added added;
 
-    if (index_need_transaction(index, err) < 0 ||
-        (folder = split_path(index, path, &name, err)) < 0 ||
-        drop_previous(index, folder, name, err) < 0)
-        return -1;
-    if (sop_uid && index->mode != INDEX_BULK) {
-        statement = index_statement(index, SQL_INSTANCE_FIND, err);
-        if (!statement)
-            return -1;
-        bind_text(statement, 1, sop_uid);
-        if (look(index, statement, &instance, err) < 0)
-            return -1;
+    if (index_need_transaction(index, err) < 0 || check_record(record, err) < 0)
+        return INDEX_ERROR;
+    buf_clear(&index->writer->warning);
+    if (index->writer->count > REMEMBER_MAX) {
+        if (writer_flush(index, err) < 0)
+            return INDEX_ERROR;
+        writer_forget(index->writer);
     }
-    return put_file(index, SQL_FILE_PUT, folder, name, size, mtime_ns, -instance, err);
+    added = add_object(index, record, err);
+    if (added != INDEX_EXISTS || index->writer->files.count == 0)
+        return added;
+    return files_flush(index, err) < 0 ? INDEX_ERROR : add_object(index, record, err);
 }
 
 /* ---- counters ---- */
@@ -685,6 +604,8 @@ int writer_flush(struct index *index, struct err *err)
 {
     struct writer *writer = index->writer;
 
+    if (files_flush(index, err) < 0)
+        return -1;
     for (struct entry *entry; (entry = writer->dirty);) {
         if ((entry->kind == ENTRY_STUDY ? flush_study(index, entry, err)
                                         : flush_series(index, entry, err)) < 0)
