@@ -14,7 +14,9 @@
 #define CLASSES_MAX    16384
 
 #define FIRST_OF_INSTANCE ATTRIBUTE_SOP_INSTANCE_UID
-_Static_assert(ATTRIBUTE_COUNT - FIRST_OF_INSTANCE < 32, "struct writer has a bit for each");
+_Static_assert(FIRST_OF_INSTANCE < BOUND_MAX &&
+                   ATTRIBUTE_COUNT - FIRST_OF_INSTANCE + 8 <= BOUND_MAX,
+               "room in struct writer");
 #define IS_OF_INSTANCE(name, keyword, group, element, vr, level, column, use) \
     +(LEVEL_##level == LEVEL_INSTANCE)
 _Static_assert(ATTRIBUTES(IS_OF_INSTANCE) == ATTRIBUTE_COUNT - FIRST_OF_INSTANCE,
@@ -37,67 +39,91 @@ static bool plain_integer(const char *text, int64_t *value)
     return true;
 }
 
-/* One attribute; `bound`: whether the parameter holds anything, as it is before and afterwards. */
-static int bind_value(struct index *index, sqlite3_stmt *statement, int at, size_t i,
-                      const char *value, bool *bound, struct err *err)
+/* ---- parameters that know what they hold ---- */
+
+static void set_nothing(sqlite3_stmt *statement, struct bound *bound, int at)
+{
+    if (bound->kind != BOUND_NOTHING)
+        sqlite3_bind_null(statement, at);
+    bound->kind = BOUND_NOTHING;
+}
+
+static void set_number(sqlite3_stmt *statement, struct bound *bound, int at, int64_t number)
+{
+    if (bound->kind != BOUND_NUMBER || bound->number != number)
+        sqlite3_bind_int64(statement, at, number);
+    bound->kind = BOUND_NUMBER;
+    bound->number = number;
+}
+
+static void set_text(sqlite3_stmt *statement, struct bound *bound, int at, const char *text)
+{
+    size_t length = strlen(text);
+
+    if (length >= sizeof bound->text) {
+        sqlite3_bind_text(statement, at, text, (int)length, SQLITE_STATIC);
+        bound->kind = BOUND_UNKNOWN;
+    } else if (bound->kind != BOUND_TEXT || strcmp(bound->text, text) != 0) {
+        memcpy(bound->text, text, length + 1);
+        sqlite3_bind_text(statement, at, bound->text, (int)length, SQLITE_STATIC);
+        bound->kind = BOUND_TEXT;
+    }
+}
+
+static int set_attribute(struct index *index, sqlite3_stmt *statement, struct bound *bound, int at,
+                         size_t i, const char *value, struct err *err)
 {
     int64_t number;
 
-    if (i == ATTRIBUTE_PATIENT_ID || i == ATTRIBUTE_ISSUER_OF_PATIENT_ID)
-        value = value ? value : "";
-    else if (!value || !*value) {
-        if (*bound)
-            sqlite3_bind_null(statement, at);
-        *bound = false;
-        return 0;
-    }
-    *bound = true;
-    if (i == ATTRIBUTE_SOP_CLASS_UID || i == ATTRIBUTE_TRANSFER_SYNTAX_UID) {
+    if (i == ATTRIBUTE_PATIENT_ID || i == ATTRIBUTE_ISSUER_OF_PATIENT_ID) {
+        set_text(statement, bound, at, value ? value : "");
+    } else if (!value || !*value) {
+        set_nothing(statement, bound, at);
+    } else if (i == ATTRIBUTE_SOP_CLASS_UID || i == ATTRIBUTE_TRANSFER_SYNTAX_UID) {
         number =
             term_id(index, i == ATTRIBUTE_SOP_CLASS_UID ? TERM_CLASS : TERM_SYNTAX, value, err);
         if (number < 0)
             return -1;
-        sqlite3_bind_int64(statement, at, number);
+        set_number(statement, bound, at, number);
     } else if ((attributes[i].vr == VR_IS || attributes[i].vr == VR_US) &&
                plain_integer(value, &number)) {
-        sqlite3_bind_int64(statement, at, number);
+        set_number(statement, bound, at, number);
     } else {
-        sqlite3_bind_text(statement, at, value, -1, SQLITE_STATIC);
+        set_text(statement, bound, at, value);
     }
     return 0;
 }
 
-/* The attributes of a level as ?1, ?2 ...; returns the number of the next parameter, or -1. */
+/* The attributes of a level as ?1, ?2 ...; returns the number of the next parameter, or -1. the
+ * texts are the record's or the writer's, until its next call. */
 static int bind_level(struct index *index, sqlite3_stmt *statement, enum query_level level,
                       const struct index_record *record, struct err *err)
 {
+    struct bound *bound = index->writer->other_bound;
     int at = 1;
 
+    memset(bound, 0, sizeof index->writer->other_bound);
     for (size_t i = 0; i < ATTRIBUTE_COUNT; i++) {
-        bool bound = true;
-
-        if (attributes[i].level == level &&
-            bind_value(index, statement, at++, i, record->value[i], &bound, err) < 0)
+        if (attributes[i].level != level)
+            continue;
+        if (set_attribute(index, statement, &bound[at], at, i, record->value[i], err) < 0)
             return -1;
+        at++;
     }
     return at;
 }
 
-/* As bind_level. The attributes of an instance come last in their table, and most objects lack most of
- * them: what holds nothing is not bound to nothing again. */
+/* As bind_level. The attributes of an instance come last in their table. Most objects lack most of them
+ * and have others as the object before: those need not be bound again. */
 static int bind_instance(struct index *index, sqlite3_stmt *statement,
                          const struct index_record *record, struct err *err)
 {
-    uint32_t *bits = &index->writer->bound;
+    struct bound *bound = index->writer->bound;
     int at = 1;
 
-    for (size_t i = FIRST_OF_INSTANCE; i < ATTRIBUTE_COUNT; i++, at++) {
-        bool bound = *bits >> at & 1;
-
-        if (bind_value(index, statement, at, i, record->value[i], &bound, err) < 0)
+    for (size_t i = FIRST_OF_INSTANCE; i < ATTRIBUTE_COUNT; i++, at++)
+        if (set_attribute(index, statement, &bound[at], at, i, record->value[i], err) < 0)
             return -1;
-        *bits = (*bits & ~(UINT32_C(1) << at)) | (uint32_t)bound << at;
-    }
     return at;
 }
 
@@ -417,24 +443,29 @@ static enum index_added insert_instance(struct index *index, const struct entry 
                                         const char *name, struct err *err)
 {
     sqlite3_stmt *statement = index_statement(index, SQL_INSTANCE_INSERT, err);
+    const int64_t number[] = {series->id, size_of(record), record->mtime_ns, record->received_ms};
     int64_t calling = term_id(index, TERM_CALLING, record->calling_aet, err);
+    struct bound *bound = index->writer->bound;
     int at;
 
     if (!statement || calling < 0 || (at = bind_instance(index, statement, record, err)) < 0)
         return INDEX_ERROR;
-    sqlite3_bind_int64(statement, at++, series->id);
-    sqlite3_bind_int64(statement, at++, size_of(record));
-    sqlite3_bind_int64(statement, at++, record->mtime_ns);
-    sqlite3_bind_int64(statement, at++, record->received_ms);
+    for (size_t i = 0; i < sizeof number / sizeof number[0]; i++, at++)
+        set_number(statement, &bound[at], at, number[i]);
     if (calling)
-        sqlite3_bind_int64(statement, at++, calling);
+        set_number(statement, &bound[at], at, calling);
     else
-        sqlite3_bind_null(statement, at++);
+        set_nothing(statement, &bound[at], at);
+    at++;
     if (name)
-        sqlite3_bind_int64(statement, at++, folder);
+        set_number(statement, &bound[at], at, folder);
     else
-        sqlite3_bind_null(statement, at++);
-    bind_text(statement, at, name);
+        set_nothing(statement, &bound[at], at);
+    at++;
+    if (name)
+        set_text(statement, &bound[at], at, name);
+    else
+        set_nothing(statement, &bound[at], at);
     if (index_step(index, statement, err) < 0)
         return INDEX_ERROR;
     return sqlite3_changes(index->db) > 0 ? INDEX_ADDED : INDEX_EXISTS;

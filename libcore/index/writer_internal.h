@@ -34,6 +34,15 @@ struct study {
     char *patient;                  /* "ID", or "ID of ISSUER" */
 };
 
+/* What a parameter of a statement holds. */
+#define BOUND_MAX 64
+enum bound_kind { BOUND_UNKNOWN, BOUND_NOTHING, BOUND_NUMBER, BOUND_TEXT };
+struct bound {
+    enum bound_kind kind;
+    int64_t number;
+    char text[24];
+};
+
 /* Files of new instances that are not in their table yet: writer_files.c. */
 struct waiting_file {
     int64_t folder;
@@ -53,7 +62,8 @@ struct writer {
     struct entry *dirty;
     /* Mostly they are the same as those of the object before. */
     struct entry *last_study, *last_series, *last_folder, *last_term[TERM_COUNT];
-    uint32_t bound; /* parameters of the instance's INSERT that may hold something */
+    struct bound bound[BOUND_MAX];       /* by number: of the instance's INSERT */
+    struct bound other_bound[BOUND_MAX]; /* of the last other one */
     int64_t *recount;
     size_t recounts;
     struct buf scratch, warning;

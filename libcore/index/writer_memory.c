@@ -39,6 +39,7 @@ void writer_forget(struct writer *writer)
     writer->dirty = NULL;
     writer->last_study = writer->last_series = writer->last_folder = NULL;
     memset(writer->last_term, 0, sizeof writer->last_term);
+    memset(writer->bound, 0, sizeof writer->bound); /* the statement may go as well */
     writer->files.count = 0;
     buf_clear(&writer->files.names);
     free(writer->recount);
