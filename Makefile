@@ -24,10 +24,10 @@ CPPFLAGS += -Ilibcore -I$(B)/gen -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DPACS_VER
 CFLAGS   += -std=c17 $(OPT) $(CWARN) $(SANFLAGS) -fstack-protector-strong
 CXXFLAGS += -std=c++17 $(OPT) $(WARN) $(SANFLAGS) -fstack-protector-strong
 LDFLAGS  += $(SANFLAGS) -Wl,--as-needed
-LIBS     := -lsqlite3 -larchive -lz -linih -ljansson -lcrypto -lpthread -lm
+LIBS     := -lsqlite3 -larchive -lz -linih -ljansson -lxxhash -lcrypto -lpthread -lm
 DCMTK    := -ldcmtls -ldcmnet -ldcmdata -loflog -lofstd -lssl
 # The codecs, with what only they need.
-CODECS   := -ldcmjpeg -ldcmjpls -lijg8 -lijg12 -lijg16 -ldcmimage -ldcmimgle -lopenjp2
+CODECS   := -ldcmjpeg -ldcmjpls -lijg8 -lijg12 -lijg16 -ldcmimage -ldcmimgle -lcharls -lopenjp2
 
 # Commands that need DCMTK are linked with it; all others stay clear of it and start in a millisecond.
 DCMTK_COMMANDS := pacs-recv pacs-echo pacs-move

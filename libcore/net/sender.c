@@ -158,9 +158,6 @@ static int connect_peer(struct sending *sending, struct err *err)
 
     if (sending->scu)
         return 0;
-    if (sending->contexts == 0)
-        return err_set(err, ERR_INPUT, "%s: no transfer syntax of pacs.conf may be proposed to it",
-                       sending->options->peer->name);
     for (int tries = 1;; tries++) {
         sending->scu = scu_open(&options, err);
         if (sending->scu)
@@ -255,6 +252,11 @@ static enum outcome send_object(struct sending *sending, struct send_object *obj
         const struct dcm_context *context;
         int status;
 
+        if (sending->contexts == 0) {
+            err_set(err, ERR_INPUT, "no transfer syntax that pacs.conf lists for %s is one for it",
+                    sending->options->peer->name);
+            return UNREADABLE;
+        }
         if (connect_peer(sending, err) < 0)
             return GIVEN_UP;
         context = scu_context(sending->scu, object->item->class_uid, object->syntax);

@@ -192,6 +192,20 @@ static bool all_told(const struct send_list *list)
     return true;
 }
 
+/* What a process that was given up had claimed last may have been passed over by all others. */
+static int send_rest(struct gathering *gathering, struct err *err)
+{
+    struct send_counts more, *counts = gathering->counts;
+    int status = sender_run_here(gathering->list, gathering->options, &more, err);
+
+    counts->done += more.done;
+    counts->warned += more.warned;
+    counts->failed += more.failed;
+    counts->transcoded += more.transcoded;
+    counts->bytes += more.bytes;
+    return status;
+}
+
 /* How many could be started; 0 with err. */
 static int start(struct send_list *list, struct part *part, int processes, int read_end,
                  pid_t *pids, struct err *err)
@@ -238,6 +252,8 @@ static int run(struct send_list *list, const struct sender_options *options, int
         return -1;
     if (all_told(list))
         return 0;
+    if (gathering->last.code != ERR_STOPPED && gathering->counts->done + gathering->counts->warned)
+        return send_rest(gathering, err);
     if (gathering->last.code == ERR_NONE)
         err_set(&gathering->last, ERR_FAILED, "no sender is left");
     *err = gathering->last;

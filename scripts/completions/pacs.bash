@@ -52,4 +52,4 @@ _pacs()
     fi
 }
 
-complete -F _pacs pacs-recv pacs-index pacs-find pacs-export
+complete -F _pacs pacs-recv pacs-index pacs-find pacs-export pacs-move pacs-echo pacs-transcode
