@@ -24,15 +24,17 @@ CPPFLAGS += -Ilibcore -I$(B)/gen -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DPACS_VER
 CFLAGS   += -std=c17 $(OPT) $(CWARN) $(SANFLAGS) -fstack-protector-strong
 CXXFLAGS += -std=c++17 $(OPT) $(WARN) $(SANFLAGS) -fstack-protector-strong
 LDFLAGS  += $(SANFLAGS) -Wl,--as-needed
-LIBS     := -lsqlite3 -larchive -lz -linih -ljansson -lcrypto -lpthread -lm
+LIBS     := -lsqlite3 -larchive -lz -linih -ljansson -lxxhash -lcrypto -lpthread -lm
 DCMTK    := -ldcmtls -ldcmnet -ldcmdata -loflog -lofstd -lssl
 # The codecs, with what only they need.
-CODECS   := -ldcmjpeg -ldcmjpls -lijg8 -lijg12 -lijg16 -ldcmimage -ldcmimgle -lopenjp2
+CODECS   := -ldcmjpeg -ldcmjpls -lijg8 -lijg12 -lijg16 -ldcmimage -ldcmimgle -lcharls -lopenjp2
 
 # Commands that need DCMTK are linked with it; all others stay clear of it and start in a millisecond.
 DCMTK_COMMANDS := pacs-recv pacs-echo pacs-move
 
 COMMANDS := $(patsubst cmd/%.c,%,$(wildcard cmd/pacs-*.c))
+# Programs that commands start, with DCMTK in them: libcore/base/helper.h.
+HELPERS  := $(filter-out pacs-%,$(patsubst cmd/%.c,%,$(wildcard cmd/*.c)))
 CORE_SRC := $(wildcard libcore/base/*.c libcore/dicom/*.c libcore/store/*.c libcore/index/*.c \
               libcore/state/*.c libcore/net/*.c libcore/export/*.c)
 CORE_OBJ := $(CORE_SRC:%.c=$(B)/%.o) $(if $(wildcard libcore/dicom/dict.awk),$(B)/gen/dict_table.o)
@@ -42,7 +44,7 @@ UNIT     := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.
 TOOLS    := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c)) $(B)/tests/rawscu
 
 .PHONY: all
-all: $(COMMANDS:%=$(B)/%)
+all: $(COMMANDS:%=$(B)/%) $(HELPERS:%=$(B)/helpers/%)
 
 ifeq ($(wildcard /usr/include/dcmtk/config/osconfig.h /usr/include/*/dcmtk/config/osconfig.h),)
 all: no-packages
@@ -95,6 +97,9 @@ $(B)/libdcmtranscode.a: $(TRANSCODE_OBJ)
 GROUP = -Wl,--start-group $^ -Wl,--end-group
 
 $(DCMTK_COMMANDS:%=$(B)/%): $(B)/%: $(B)/cmd/%.o $(B)/libcore.a $(B)/libdcmbridge.a
+	$(call step,LD)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $(GROUP) $(DCMTK) $(LIBS)
+$(HELPERS:%=$(B)/helpers/%): $(B)/helpers/%: $(B)/cmd/%.o $(B)/libcore.a $(B)/libdcmbridge.a
 	$(call step,LD)
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $(GROUP) $(DCMTK) $(LIBS)
 # The codecs have a program of their own.
@@ -240,6 +245,8 @@ $(B)/lint/%.ok: % .clang-tidy $(wildcard libcore/*/*.h)
 # ---- installation ----
 
 BINDIR   ?= $(PREFIX)/bin
+# Where the commands look for it: libcore/base/helper.c.
+HELPERDIR = $(BINDIR)/../lib/pacsutils
 MANDIR   ?= $(PREFIX)/share/man
 DOCDIR   ?= $(PREFIX)/share/doc/pacsutils
 COMPDIR  ?= $(PREFIX)/share/bash-completion/completions
@@ -250,6 +257,8 @@ EXAMPLES := $(wildcard scripts/examples/*)
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(COMPDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(DOCDIR)/examples
 	install -m 755 $(COMMANDS:%=$(B)/%) $(DESTDIR)$(BINDIR)
+	install -d $(DESTDIR)$(HELPERDIR)
+	install -m 755 $(HELPERS:%=$(B)/helpers/%) $(DESTDIR)$(HELPERDIR)
 	for page in $(MAN); do \
 	    install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done
 	install -m 644 scripts/completions/pacs.bash $(DESTDIR)$(COMPDIR)/pacs
@@ -261,6 +270,7 @@ install: all
 
 uninstall:
 	rm -f $(COMMANDS:%=$(DESTDIR)$(BINDIR)/%) $(COMMANDS:%=$(DESTDIR)$(COMPDIR)/%) $(DESTDIR)$(COMPDIR)/pacs
+	rm -f $(HELPERS:%=$(DESTDIR)$(HELPERDIR)/%)
 	for page in $(MAN); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 	rm -f $(DESTDIR)$(UNITDIR)/pacs-recv.service
 	rm -rf $(DESTDIR)$(DOCDIR)

@@ -101,7 +101,8 @@ static unsigned job_count(const struct work *work)
 static int object_indexed(void *context, const char *sop_uid, const char *path, struct err *err)
 {
     struct work *work = context;
-    const char *values[] = {sop_uid, path};
+    char *below = path[0] == '/' ? NULL : xasprintf("%s/%s", archive_path(work->archive), path);
+    const char *values[] = {sop_uid, below ? below : path};
 
     (void)err;
     /* A reader that has left is no reason to stop half-way. */
@@ -109,6 +110,7 @@ static int object_indexed(void *context, const char *sop_uid, const char *path, 
         printer_close(work->printer, &work->print_err);
         work->printer = NULL;
     }
+    free(below);
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /*
- * pacs-move: sends the objects behind references to a peer (C-STORE). What is sent and how is decided in libcore/net:
- * send_refs.h, sender.h; here are options, the order in which references are read, progress, signals and what is said.
+ * pacs-move: sends the objects behind references to a peer (C-STORE), or fetches them from one (C-GET, C-MOVE). What is
+ * sent and fetched, and how, is decided in libcore/net: send_refs.h, sender.h, fetch.h; here are options, the order in which references are read, progress, signals and what is said.
  */
 #include <errno.h>
 #include <signal.h>
@@ -15,6 +15,7 @@
 #include "base/refs.h"
 #include "dicom/uid.h"
 #include "index/archive.h"
+#include "net/fetch.h"
 #include "net/peers.h"
 #include "net/send_refs.h"
 #include "net/sender.h"
@@ -25,7 +26,7 @@ struct fields {
     const char *archive;
     int verbose;
     bool quiet;
-    const char *to;
+    const char *to, *from;
     long long associations, tries, timeout;
     bool dry_run, nul;
 };
@@ -33,13 +34,15 @@ struct fields {
 #define FIELD(name) offsetof(struct fields, name)
 static const struct option_entry table[] = {
     {'t', "to", OPTION_TEXT, FIELD(to), "PEER", "where to: of pacs.conf, or AET@HOST:PORT"},
+    {'f', "from", OPTION_TEXT, FIELD(from), "PEER",
+     "from where, into the archive; with --to: from there to PEER"},
     {'j', "associations", OPTION_NUMBER, FIELD(associations), "N",
      "at a time (pacs.conf says, else 1)"},
     {0, "tries", OPTION_NUMBER, FIELD(tries), "N",
      "for an object while the peer is busy or gone (3)"},
     {0, "timeout", OPTION_NUMBER, FIELD(timeout), "S",
      "seconds of silence (pacs.conf says, else 60)"},
-    {'n', "dry-run", OPTION_FLAG, FIELD(dry_run), NULL, "send nothing, print what would be sent"},
+    {'n', "dry-run", OPTION_FLAG, FIELD(dry_run), NULL, "move nothing, print what would be moved"},
     {'0', "null", OPTION_FLAG, FIELD(nul), NULL,
      "lines end with NUL, those read and those printed"},
     {0, NULL, OPTION_HEADING, 0, NULL, "Common:"},
@@ -47,9 +50,11 @@ static const struct option_entry table[] = {
     OPTIONS_END,
 };
 static const struct options_usage usage = {
-    "--to PEER [options] [REFERENCE...|-]",
-    "Sends objects to a peer. References are UIDs of studies, series or instances,\n"
-    "patient:ID, and files; or lines on stdin that begin so.",
+    "--to PEER [options] [REFERENCE...|-]\n"
+    "--from PEER [--to PEER] [options] [REFERENCE...|-]",
+    "Sends objects to a peer, fetches them from one, or has one send them to another.\n"
+    "References are UIDs of studies, series or instances, patient:ID, and files (to send);\n"
+    "or lines on stdin that begin so.",
     "-v names each object, and in which transfer syntax it went.\n"
     "Status: 0 all of it, 1 some of it or nothing, 2 could not begin.",
     table,
@@ -278,10 +283,122 @@ static int move_to(struct work *work, int count, char **arguments, struct err *e
     return send_list(work, peer, err);
 }
 
+/* ---- fetching ---- */
+
+static void fetched(void *context, uint64_t objects, uint64_t bytes)
+{
+    struct work *work = context;
+
+    progress_add(&work->progress, objects, bytes);
+}
+
+static int take_name(void *context, const char *reference, const char *line, struct err *err)
+{
+    return fetch_add(context, reference, line, err);
+}
+
+static void print_missing(void *context, const struct fetch_object *object)
+{
+    const char *values[] = {object->sop_uid, object->series_uid, object->study_uid,
+                            object->sop_class_uid ? keyword(object->sop_class_uid) : NULL};
+
+    printer_row(context, values);
+}
+
+static int print_plan(struct work *work, const struct fetch *fetch, struct err *err)
+{
+    static const struct print_column columns[] = {
+        {.name = "Reference"},
+        {.name = "SeriesInstanceUID"},
+        {.name = "StudyInstanceUID"},
+        {.name = "SOPClass"},
+    };
+    struct printer *printer = printer_new(stdout, work->fields.nul ? PRINT_NUL : PRINT_AUTO,
+                                          columns, sizeof columns / sizeof *columns, true);
+
+    fetch_missing(fetch, print_missing, printer);
+    return printer_close(printer, err) < 0 && err->code != ERR_CLOSED ? -1 : 0;
+}
+
+/* Returns the exit status. */
+static int run_fetch(struct work *work, struct fetch *fetch, const struct peer *peer,
+                     struct err *err)
+{
+    const struct fetch_counts *counts = fetch_counts(fetch);
+    int status;
+
+    if (fetch_list(fetch, err) < 0)
+        return 2;
+    if (work->fields.dry_run)
+        return print_plan(work, fetch, err) < 0 ? 2 : counts->failed > 0;
+    log_info("%s: %llu objects, %llu of them are here", peer->name,
+             (unsigned long long)counts->found, (unsigned long long)counts->there);
+    progress_start(&work->progress, "objects", counts->found - counts->there);
+    status = fetch_run(fetch, err);
+    progress_end(&work->progress);
+    log_info("%s: %llu objects fetched", peer->name, (unsigned long long)counts->fetched);
+    if (status == 0)
+        return counts->failed > 0;
+    if (counts->fetched == 0 && !interrupted)
+        return 2;
+    log_error("%s: %llu objects fetched, the rest is not", err->text,
+              (unsigned long long)counts->fetched);
+    return 1;
+}
+
+static int move_from(struct work *work, int count, char **arguments, struct err *err)
+{
+    const struct peer *peer = peers_find(work->peers, work->fields.from, err), *to = NULL;
+    struct fetch *fetch = NULL;
+    struct dcm_tls *tls = NULL;
+    int status = 2;
+
+    if (peer && work->fields.to && !(to = peers_find(work->peers, work->fields.to, err)))
+        return 2;
+    if (!peer)
+        return 2;
+    if (work->fields.timeout)
+        peers_set_timeout(work->peers, work->fields.timeout);
+    dcm_init();
+    if (scu_tls(work->peers, &peer, 1, &tls, err) == 0) {
+        fetch = fetch_new(&(struct fetch_options){
+            .peer = peer,
+            .to = to,
+            .archive = to ? NULL : work->archive,
+            .own_aet = peers_own_aet(work->peers),
+            .tls = tls,
+            .stopping = stopping,
+            .progress = fetched,
+            .failed = reference_failed,
+            .context = work,
+        });
+        if (refs_loop(count, arguments, work->fields.nul, take_name, fetch, err) == 0)
+            status = run_fetch(work, fetch, peer, err);
+    }
+    fetch_free(fetch);
+    dcm_tls_free(tls);
+    return status;
+}
+
+/* Fetching writes into the archive; that need not be there for what two peers do with each other. */
+static struct peers *open_for_fetching(struct work *work, struct err *err)
+{
+    const struct fields *fields = &work->fields;
+
+    if (fields->to)
+        return peers_open(fields->archive, strchr(fields->from, '@') && strchr(fields->to, '@'),
+                          &work->archive, err);
+    work->archive = archive_open(fields->archive, ARCHIVE_CREATE, err);
+    return work->archive
+               ? peers_load(archive_config(work->archive), archive_path(work->archive), err)
+               : NULL;
+}
+
 static int check_usage(const struct fields *fields, struct err *err)
 {
-    if (!fields->to)
-        return err_set(err, ERR_INPUT, "where to? --to PEER: %s --help", log_program());
+    if (!fields->to && !fields->from)
+        return err_set(err, ERR_INPUT, "where to? --to PEER, or --from PEER: %s --help",
+                       log_program());
     if (fields->associations < 0 || fields->associations > 64)
         return err_set(err, ERR_INPUT, "--associations is 1 to 64");
     if (fields->tries < 1 || fields->tries > 100)
@@ -302,10 +419,14 @@ int main(int argc, char **argv)
     if (check_usage(&work.fields, &err) < 0)
         die(2, &err);
     catch_signals();
-    work.peers =
-        peers_open(work.fields.archive, strchr(work.fields.to, '@') != NULL, &work.archive, &err);
+    if (work.fields.from)
+        work.peers = open_for_fetching(&work, &err);
+    else
+        work.peers = peers_open(work.fields.archive, strchr(work.fields.to, '@') != NULL,
+                                &work.archive, &err);
     if (work.peers)
-        status = move_to(&work, argc - first, argv + first, &err);
+        status = work.fields.from ? move_from(&work, argc - first, argv + first, &err)
+                                  : move_to(&work, argc - first, argv + first, &err);
     send_list_free(work.list);
     peers_free(work.peers);
     archive_close(work.archive);

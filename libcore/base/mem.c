@@ -111,7 +111,7 @@ char *buf_reserve(struct buf *buf, size_t extra)
     return buf->data + buf->length;
 }
 
-void buf_add(struct buf *buf, const void *bytes, size_t length)
+void buf_add_slowly(struct buf *buf, const void *bytes, size_t length)
 {
     char *end = buf_reserve(buf, length);
 
@@ -124,11 +124,6 @@ void buf_add(struct buf *buf, const void *bytes, size_t length)
 void buf_adds(struct buf *buf, const char *text)
 {
     buf_add(buf, text, strlen(text));
-}
-
-void buf_addc(struct buf *buf, char c)
-{
-    buf_add(buf, &c, 1);
 }
 
 void buf_vaddf(struct buf *buf, const char *format, va_list args)

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 void *xmalloc(size_t size);
 void *xcalloc(size_t count, size_t size);
@@ -34,9 +35,24 @@ void buf_free(struct buf *buf);
 void buf_clear(struct buf *buf);
 /* Room for `extra` more bytes; returns where they go. */
 char *buf_reserve(struct buf *buf, size_t extra);
-void buf_add(struct buf *buf, const void *bytes, size_t length);
+/* As buf_add, which is what to call. */
+void buf_add_slowly(struct buf *buf, const void *bytes, size_t length);
+static inline void buf_add(struct buf *buf, const void *bytes, size_t length)
+{
+    if (length >= buf->capacity - buf->length) {
+        buf_add_slowly(buf, bytes, length);
+        return;
+    }
+    if (length)
+        memcpy(buf->data + buf->length, bytes, length);
+    buf->length += length;
+    buf->data[buf->length] = '\0';
+}
 void buf_adds(struct buf *buf, const char *text);
-void buf_addc(struct buf *buf, char c);
+static inline void buf_addc(struct buf *buf, char c)
+{
+    buf_add(buf, &c, 1);
+}
 void buf_addf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_vaddf(struct buf *buf, const char *format, va_list args);
 /* The text, never NULL. Borrowed until the next change. */

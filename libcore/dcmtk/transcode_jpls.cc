@@ -1,11 +1,13 @@
 /*
- * JPEG-LS by DCMTK's coder, called for one frame in a data set of its own: no codec is registered.
+ * JPEG-LS: decoded by CharLS 2, encoded by DCMTK's coder, which is called for one frame in a data set of
+ * its own. DCMTK 3.6.7 decodes with an old CharLS that ends the process (assert) on some damaged data.
  */
 #include "dcmtk/transcode_internal.h"
 
-#include "dcmtk/dcmjpls/djcodecd.h"
 #include "dcmtk/dcmjpls/djcodece.h"
 #include "dcmtk/dcmjpls/djcparam.h"
+
+#include <charls/charls_jpegls_decoder.h>
 
 #include <cstring>
 
@@ -37,34 +39,36 @@ static void describe(DcmDataset &image, const Format &format, unsigned bits)
     check(image.putAndInsertUint16(DCM_PixelRepresentation, 0), what);
 }
 
+static void check(charls_jpegls_errc status)
+{
+    if (status != charls::jpegls_errc::success)
+        fail("its JPEG-LS data: %s", charls_get_error_message(status));
+}
+
 Frame decode_jpeg_ls(const Format &format, const Bytes &coded)
 {
     const JpegHeader header = read_jpeg_header(format, coded);
     const unsigned width = header.precision > 8 ? 2 : 1;
-    const DJLSCodecParameter parameter(EJLSUC_never, EJLSPC_colorByPixel);
-    DJLSLosslessDecoder decoder;
-    DcmDataset image;
-    DcmPixelSequence sequence(DcmTag(DCM_PixelData, EVR_OB));
-    OFString model;
-    Uint32 fragment = 1;
+    std::unique_ptr<charls_jpegls_decoder, decltype(&charls_jpegls_decoder_destroy)> decoder(
+        charls_jpegls_decoder_create(), charls_jpegls_decoder_destroy);
+    charls_interleave_mode mode = charls::interleave_mode::none;
+    size_t size = 0;
     Frame frame;
 
     if (header.process != 0xf7)
         fail("JPEG under a transfer syntax of JPEG-LS");
-    describe(image, format, 8 * width);
-    for (bool table : {true, false}) {
-        auto item = std::make_unique<DcmPixelItem>(DcmTag(DCM_Item, EVR_OB));
-
-        if (!table)
-            check(item->putUint8Array(coded.data(), coded.size()), "its JPEG-LS data");
-        check(sequence.insert(item.get()), "its JPEG-LS data");
-        item.release();
-    }
+    if (!decoder)
+        throw Failure{ERR_FAILED, "no memory for JPEG-LS"};
+    check(charls_jpegls_decoder_set_source_buffer(decoder.get(), coded.data(), coded.size()));
+    check(charls_jpegls_decoder_read_header(decoder.get()));
+    check(charls_jpegls_decoder_get_interleave_mode(decoder.get(), &mode));
+    check(charls_jpegls_decoder_get_destination_size(decoder.get(), 0, &size));
     frame.data.resize(format.pixels() * format.samples * width);
-    check(decoder.decodeFrame(nullptr, &sequence, &parameter, &image, 0, fragment,
-                              frame.data.data(), static_cast<Uint32>(frame.data.size()), model),
-          "its JPEG-LS data");
+    if (size != frame.data.size())
+        fail("its JPEG-LS data is of another size than it says first");
+    check(charls_jpegls_decoder_decode_to_buffer(decoder.get(), frame.data.data(), size, 0));
     widen(frame.data, format, width);
+    frame.by_plane = format.samples > 1 && mode == charls::interleave_mode::none;
     frame.photometric = format.photometric;
     frame.lossy = header.near_lossless > 0;
     return frame;

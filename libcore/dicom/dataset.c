@@ -96,7 +96,7 @@ struct dataset *dataset_append_item(struct dataset *dataset, struct element *ele
     struct dataset *item = dataset_new();
 
     item->parent = dataset;
-    element->item = xreallocarray(element->item, element->items + 1, sizeof *element->item);
+    element->item = xreallocarray(element->item, element->items + 1, sizeof(void *));
     element->item[element->items++] = item;
     return item;
 }

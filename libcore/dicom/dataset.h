@@ -64,9 +64,10 @@ struct dataset *dataset_add_item(struct dataset *dataset, tag_t tag);
 void dataset_put_sequence(struct dataset *dataset, tag_t tag);
 void dataset_remove(struct dataset *dataset, tag_t tag);
 
-/* Chooses the character set in which the texts that were put are written: none while all is ASCII, else
- * `wanted` (a value of Specific Character Set as a peer gave it, may be NULL) if it is one that can
- * hold every value, else ISO_IR 192. Sets (0008,0005) accordingly. PS3.4 C.2.2.2, C.4.1.1.3. */
+/* Chooses the character set in which all texts are written, those that were put and those that were parsed,
+ * in items too (which have no set of their own then): none while all is ASCII, else `wanted` (a value
+ * of Specific Character Set as a peer gave it, may be NULL) if it is one that can hold every value, else
+ * ISO_IR 192. Sets (0008,0005) accordingly. PS3.4 C.2.2.2, C.4.1.1.3. */
 void dataset_choose_charset(struct dataset *dataset, const char *wanted);
 
 #endif

@@ -76,7 +76,7 @@ static int count_one(struct parser *parser)
 static int parse_items(struct parser *parser, struct dataset *dataset, struct element *element,
                        size_t *at, size_t end, bool until_delimiter, bool explicit_vr, int depth)
 {
-    struct head head;
+    struct head head = {0};
 
     if (depth >= DATASET_DEPTH_MAX)
         return err_set(parser->err, ERR_INPUT, "sequences nested more than %d deep",
@@ -176,7 +176,7 @@ static void settle(struct dataset *dataset)
 static int parse_elements(struct parser *parser, struct dataset *dataset, size_t *at, size_t end,
                           bool until_delimiter, bool explicit_vr, int depth)
 {
-    struct head head;
+    struct head head = {0};
     bool ended = !until_delimiter;
 
     while (*at < end) {
@@ -289,10 +289,10 @@ static void write_element(const struct element *element, bool explicit_vr, struc
             put16(out, (uint32_t)size);
         } else {
             put16(out, 0);
-            start = open_length(out);
+            open_length(out);
         }
     } else {
-        start = open_length(out);
+        open_length(out);
     }
     start = out->length;
     if (element->vr == VR_SQ)

@@ -112,4 +112,11 @@ bool match_group(const struct match *match, const char *group, size_t length);
 const char *match_low(const struct match *match);
 const char *match_high(const struct match *match);
 
+/* For asking a peer by C-FIND: appends values, each with a NUL after it, that between them let in all that
+ * the match does and as little else as DICOM can say (match_ask.c). Returns how many; 0: nothing can be said,
+ * the key is asked for without a value. Lists of UIDs share a value, other lists have one each, names
+ * one for each spelling. At most MATCH_ASK_MAX, UIDs aside. */
+#define MATCH_ASK_MAX 32
+size_t match_ask(const struct match *match, struct buf *values);
+
 #endif

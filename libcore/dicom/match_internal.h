@@ -13,7 +13,7 @@ enum family { FAMILY_TEXT, FAMILY_UID, FAMILY_NAME, FAMILY_NUMBER, FAMILY_TIME }
 /* One of the values that a key allows. */
 struct item {
     enum match_kind kind;
-    char *text; /* SINGLE, WILD of text and UIDs; RANGE: the lower bound, NULL: open */
+    char *text; /* SINGLE, WILD, names as given; RANGE: the lower bound, NULL: open */
     char *high; /* RANGE */
     char *group[NAME_GROUPS]; /* names: folded, NULL: any */
     bool any_group;           /* names: group[0] may be met by any group of the value */

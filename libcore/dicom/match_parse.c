@@ -153,6 +153,7 @@ static void add_name(struct match *match, const char *text, size_t length)
     struct buf key = {0};
 
     item->kind = has_wild(text, length) ? MATCH_WILD : MATCH_SINGLE;
+    item->text = xstrdup(copy);
     item->any_group = !memchr(text, '=', length);
     item->component = item->any_group && !memchr(text, '^', length);
     for (const char *at = copy; *at;) {

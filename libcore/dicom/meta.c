@@ -9,6 +9,9 @@
 
 #define PREAMBLE 128
 
+/* PS3.10 table 7.1-1: whose the private information is. */
+#define HASH_CREATOR_UID "2.25.24307145370048597721283803643023247304"
+
 static void put32(char *at, size_t value)
 {
     for (int i = 0; i < 4; i++)
@@ -49,5 +52,34 @@ void meta_put(struct buf *out, const struct meta *meta)
     put_text(out, 0x0013, "SH", IMPLEMENTATION_VERSION_NAME, 16);
     if (meta->source_aet && *meta->source_aet)
         put_text(out, 0x0016, "AE", meta->source_aet, 16);
+    if (meta->with_hash) {
+        static const char information[] = "\2\0\2\1OB\0\0\40\0\0\0";
+
+        put_text(out, 0x0100, "UI", HASH_CREATOR_UID, UID_MAX);
+        buf_add(out, information, sizeof information - 1);
+        memset(buf_reserve(out, DATA_HASH_SIZE), '0', DATA_HASH_SIZE);
+        out->length += DATA_HASH_SIZE;
+    }
     put32(out->data + length_at, out->length - begin);
+}
+
+size_t meta_hash_place(const struct buf *head)
+{
+    size_t length = 0;
+
+    for (size_t i = 4; i-- > 0;)
+        length = length << 8 | (unsigned char)head->data[PREAMBLE + 12 + i];
+    return PREAMBLE + 16 + length - DATA_HASH_SIZE;
+}
+
+bool meta_has_hash(const struct scan_value *creator, const struct scan_value *information,
+                   char digits[DATA_HASH_SIZE])
+{
+    size_t length = sizeof HASH_CREATOR_UID - 1;
+
+    if (!creator || !information || creator->size < length ||
+        memcmp(creator->data, HASH_CREATOR_UID, length) != 0 || information->size != DATA_HASH_SIZE)
+        return false;
+    memcpy(digits, information->data, DATA_HASH_SIZE);
+    return true;
 }

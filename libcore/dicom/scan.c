@@ -22,6 +22,27 @@ static int by_tag(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+/* See slot_find. */
+static void make_table(struct scanner *scanner)
+{
+    unsigned bits = 2;
+
+    while ((size_t)1 << bits < 4 * scanner->count)
+        bits++;
+    scanner->shift = 32 - bits;
+    scanner->table = xcalloc((size_t)1 << bits, sizeof *scanner->table);
+    scanner->tags = xreallocarray(NULL, scanner->count + 1, sizeof *scanner->tags);
+    scanner->tags[scanner->count] = UINT32_MAX;
+    for (size_t i = 0; i < scanner->count; i++) {
+        tag_t tag = scanner->tags[i] = scanner->slots[i].value.tag;
+        uint32_t place = tag * UINT32_C(2654435769) >> scanner->shift;
+
+        while (scanner->table[place])
+            place = (place + 1) & (UINT32_MAX >> scanner->shift);
+        scanner->table[place] = (uint32_t)i + 1;
+    }
+}
+
 struct scanner *scanner_new(const tag_t *tags, size_t count)
 {
     struct scanner *scanner = xcalloc(1, sizeof *scanner);
@@ -37,6 +58,8 @@ struct scanner *scanner_new(const tag_t *tags, size_t count)
             scanner->slots[scanner->count++].value.tag = sorted[i];
     scanner->last = sorted[count];
     free(sorted);
+    make_table(scanner);
+    scanner->charset = slot_find(scanner, TAG_CHARSET);
     return scanner;
 }
 
@@ -48,6 +71,8 @@ void scanner_free(struct scanner *scanner)
         buf_free(&scanner->slots[i].own);
     source_free(&scanner->source);
     free(scanner->slots);
+    free(scanner->tags);
+    free(scanner->table);
     free(scanner);
 }
 
@@ -58,20 +83,9 @@ const struct scan_info *scan_info(const struct scanner *scanner)
 
 const struct scan_value *scan_value(const struct scanner *scanner, tag_t tag)
 {
-    size_t low = 0, high = scanner->count;
+    const struct slot *slot = slot_find(scanner, tag);
 
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        const struct scan_value *value = &scanner->slots[middle].value;
-
-        if (value->tag == tag)
-            return value->present ? value : NULL;
-        if (value->tag < tag)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
+    return slot && slot->value.present ? &slot->value : NULL;
 }
 
 static enum scan_result not_dicom(const struct scanner *scanner, const char *why)

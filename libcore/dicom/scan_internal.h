@@ -59,12 +59,29 @@ struct slot {
 struct scanner {
     struct slot *slots; /* in order of tag */
     size_t count;
-    tag_t last; /* the greatest of them */
+    tag_t *tags;     /* of the slots, once more: close together, and UINT32_MAX at their end */
+    tag_t last;      /* the greatest of them */
+    uint32_t *table; /* slot_find: numbers of slots from 1, in places that follow from the tag */
+    unsigned shift;
+    struct slot *charset;
     struct scan_info info;
     struct source source;
     const char *name;
     struct err *err;
 };
+
+/* The slot of a tag, NULL when it is not wanted. Three quarters of the table are free. */
+static inline struct slot *slot_find(const struct scanner *scanner, tag_t tag)
+{
+    uint32_t place = tag * UINT32_C(2654435769) >> scanner->shift, number;
+
+    while ((number = scanner->table[place])) {
+        if (scanner->tags[number - 1] == tag)
+            return &scanner->slots[number - 1];
+        place = (place + 1) & (UINT32_MAX >> scanner->shift);
+    }
+    return NULL;
+}
 
 /* ---- scan_source.c ---- */
 

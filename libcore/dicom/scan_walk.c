@@ -53,32 +53,40 @@ static bool is_long(vr_t vr, const unsigned char *p)
                               second <= 'Z' && get16(p + 6, false) == 0);
 }
 
-/* The header at `at`, which stays there. False when it is not all there. */
-static inline bool read_header(struct scanner *scanner, struct encoding encoding,
-                               struct element *element)
+/* A header of which twelve bytes are at `p`, or eight where those tell its length. */
+static inline void parse_header(const unsigned char *p, struct encoding encoding,
+                                struct element *element)
 {
     bool big = encoding.big_endian;
-    const unsigned char *p = source_need(scanner, 8);
 
-    if (!p)
-        return false;
     element->tag = get_tag(p, big);
     element->vr = VR_NONE;
     element->header = 8;
     if (!encoding.explicit_vr || TAG_GROUP(element->tag) == 0xfffe) {
         element->length = get32(p + 4, big);
-        return true;
+        return;
     }
     element->vr = (vr_t)(p[4] << 8 | p[5]);
     if (!is_long(element->vr, p)) {
         element->length = get16(p + 6, big);
-        return true;
+        return;
     }
-    p = source_need(scanner, 12);
-    if (!p)
-        return false;
     element->length = get32(p + 8, big);
     element->header = 12;
+}
+
+/* The header at `at`, which stays there. False when it is not all there. */
+static inline bool read_header(struct scanner *scanner, struct encoding encoding,
+                               struct element *element)
+{
+    const unsigned char *p = source_need(scanner, 8);
+
+    if (!p)
+        return false;
+    if (encoding.explicit_vr && TAG_GROUP(get_tag(p, encoding.big_endian)) != 0xfffe &&
+        is_long((vr_t)(p[4] << 8 | p[5]), p) && !(p = source_need(scanner, 12)))
+        return false;
+    parse_header(p, encoding, element);
     return true;
 }
 
@@ -208,25 +216,13 @@ struct walk {
 
 static struct slot *find_slot(struct scanner *scanner, struct walk *walk, tag_t tag)
 {
-    size_t low = 0, high = scanner->count;
-
-    if (walk->ordered) {
-        while (walk->next < scanner->count && scanner->slots[walk->next].value.tag < tag)
-            walk->next++;
-        low = walk->next;
-        return low < high && scanner->slots[low].value.tag == tag ? &scanner->slots[low] : NULL;
-    }
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-
-        if (scanner->slots[middle].value.tag == tag)
-            return &scanner->slots[middle];
-        if (scanner->slots[middle].value.tag < tag)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
+    if (!walk->ordered)
+        return slot_find(scanner, tag);
+    while (scanner->tags[walk->next] < tag)
+        walk->next++;
+    return walk->next < scanner->count && scanner->tags[walk->next] == tag
+               ? &scanner->slots[walk->next]
+               : NULL;
 }
 
 static int one_element(struct scanner *scanner, struct walk *walk, const struct element *element)
@@ -249,6 +245,43 @@ static int one_element(struct scanner *scanner, struct walk *walk, const struct 
     return 0;
 }
 
+/* What walk_dataset would do, without its questions, for as long as elements are in the window, in order,
+ * wanted or before the last wanted one, and of defined length: most of most headers. Leaves `at` at the
+ * first element that is otherwise. */
+static void walk_ordinary(struct scanner *scanner, struct walk *walk)
+{
+    struct source *source = &scanner->source;
+    struct encoding encoding = walk->encoding;
+    const tag_t *tags = scanner->tags;
+    tag_t previous = walk->previous, last = scanner->last;
+    uint64_t at = source->at, have = source->have;
+    size_t next = walk->next;
+
+    while (at + 12 <= have) {
+        struct element element;
+        uint64_t value;
+
+        parse_header(source->window + at, encoding, &element);
+        value = at + element.header;
+        if (element.tag < previous || element.tag > last || TAG_GROUP(element.tag) == 2 ||
+            TAG_GROUP(element.tag) == 0xfffe || element.length == UNDEFINED)
+            break;
+        while (tags[next] < element.tag)
+            next++;
+        if (tags[next] == element.tag && !scanner->slots[next].value.present) {
+            if (value + element.length > have)
+                break;
+            source->at = value;
+            keep_value(scanner, &scanner->slots[next], &element);
+        }
+        previous = element.tag;
+        at = value + element.length;
+    }
+    source->at = at;
+    walk->previous = previous;
+    walk->next = next;
+}
+
 /* Behind the last wanted tag nothing is judged. */
 static int end_of_walk(const struct walk *walk, int status)
 {
@@ -262,6 +295,8 @@ int walk_dataset(struct scanner *scanner, struct encoding encoding)
     struct element element;
 
     for (;;) {
+        if (walk.begun && walk.seen && walk.ordered)
+            walk_ordinary(scanner, &walk);
         if (!read_header(scanner, encoding, &element)) {
             if (!source->error && !source->broken && !source->beyond && source_left(source) == 0)
                 return 0;

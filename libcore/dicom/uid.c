@@ -3,22 +3,36 @@
  */
 #include "dicom/uid.h"
 
+#include <endian.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "dicom/uid_table.h"
 
+#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Digits, and dots between them: eight characters at a time, the first one in the lowest byte. */
 bool uid_valid(const char *uid, size_t length)
 {
-    char last = '.';
+    uint64_t dot_before = 0x80, wrong = 0; /* a dot at the start is one too many */
 
-    if (length == 0 || length > UID_MAX)
+    if (length == 0 || length > UID_MAX || uid[length - 1] == '.')
         return false;
-    for (size_t i = 0; i < length; i++) {
-        if (!(uid[i] >= '0' && uid[i] <= '9') && (uid[i] != '.' || last == '.'))
-            return false;
-        last = uid[i];
+    for (size_t i = 0; i < length; i += sizeof(uint64_t)) {
+        uint64_t word = EACH_BYTE('0'), other, dots;
+        size_t left = length - i;
+
+        memcpy(&word, uid + i, left < sizeof word ? left : sizeof word);
+        word = le64toh(word);
+        other = word ^ EACH_BYTE('.');
+        dots = ~(((other & EACH_BYTE(0x7f)) + EACH_BYTE(0x7f)) | other) & EACH_BYTE(0x80);
+        wrong |= dots & (dots << 8 | dot_before);
+        dot_before = dots >> 56;
+        word += dots >> 6; /* '.' + 2 is '0' */
+        wrong |=
+            (word | (word - EACH_BYTE('0')) | (word + EACH_BYTE(0x7f - '9'))) & EACH_BYTE(0x80);
     }
-    return last != '.';
+    return !wrong;
 }
 
 const struct uid_entry *uid_find(const char *uid)

@@ -117,6 +117,47 @@ static void replace_nul(struct buf *out, size_t start)
     buf_free(&rest);
 }
 
+#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Whether among eight bytes is one above 0x7f, a control character, a backslash or a tilde. */
+static bool has_special(uint64_t word)
+{
+    uint64_t found = word | (word - EACH_BYTE(0x20)) | ((word ^ EACH_BYTE('\\')) - EACH_BYTE(1)) |
+                     ((word ^ EACH_BYTE('~')) - EACH_BYTE(1));
+
+    return found & EACH_BYTE(0x80);
+}
+
+/* Up to seven bytes; some of them twice. */
+static uint64_t short_word(const char *bytes, size_t size)
+{
+    uint32_t first, last;
+
+    if (size < 4)
+        return EACH_BYTE(' ') << 24 | (uint64_t)(unsigned char)bytes[size - 1] << 16 |
+               (uint64_t)(unsigned char)bytes[size / 2] << 8 | (unsigned char)bytes[0];
+    memcpy(&first, bytes, sizeof first);
+    memcpy(&last, bytes + size - sizeof last, sizeof last);
+    return (uint64_t)last << 32 | first;
+}
+
+/* Nearly every value of nearly every header: ASCII that is the same in all character sets (JIS X 0201 has
+ * another backslash and tilde), one value, nothing to replace. */
+static bool is_ordinary(const char *bytes, size_t size)
+{
+    uint64_t word;
+
+    if (size < sizeof word)
+        return size == 0 || !has_special(short_word(bytes, size));
+    for (size_t i = 0; i + sizeof word < size; i += sizeof word) {
+        memcpy(&word, bytes + i, sizeof word);
+        if (has_special(word))
+            return false;
+    }
+    memcpy(&word, bytes + size - sizeof word, sizeof word);
+    return !has_special(word);
+}
+
 static void add_text(vr_t vr, const char *bytes, size_t size, const char *specific,
                      size_t specific_size, struct buf *out)
 {
@@ -125,6 +166,12 @@ static void add_text(vr_t vr, const char *bytes, size_t size, const char *specif
 
     while (size && is_padding(bytes[size - 1]))
         size--;
+    if (is_ordinary(bytes, size)) {
+        for (; shape & SHAPE_LEFT && size && *bytes == ' '; size--)
+            bytes++;
+        buf_add(out, bytes, size);
+        return;
+    }
     charset_to_utf8(specific ? specific : "", specific_size, vr, bytes, size, out);
     if (out->length > start)
         trim_values(out, start, shape);
@@ -148,6 +195,23 @@ static void add_float(struct buf *out, double number, bool is_single)
     buf_adds(out, text);
 }
 
+static void add_unsigned(struct buf *out, uint64_t number)
+{
+    char text[20], *at = text + sizeof text;
+
+    do
+        *--at = (char)('0' + number % 10);
+    while (number /= 10);
+    buf_add(out, at, (size_t)(text + sizeof text - at));
+}
+
+static void add_signed(struct buf *out, int64_t number)
+{
+    if (number < 0)
+        buf_addc(out, '-');
+    add_unsigned(out, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
+}
+
 static void add_number(struct buf *out, vr_t vr, const unsigned char *p, bool big)
 {
     uint32_t word;
@@ -157,22 +221,22 @@ static void add_number(struct buf *out, vr_t vr, const unsigned char *p, bool bi
 
     switch (vr) {
     case VR_US:
-        buf_addf(out, "%u", get16(p, big));
+        add_unsigned(out, get16(p, big));
         break;
     case VR_SS:
-        buf_addf(out, "%d", (int16_t)get16(p, big));
+        add_signed(out, (int16_t)get16(p, big));
         break;
     case VR_UL:
-        buf_addf(out, "%lu", (unsigned long)get32(p, big));
+        add_unsigned(out, get32(p, big));
         break;
     case VR_SL:
-        buf_addf(out, "%ld", (long)(int32_t)get32(p, big));
+        add_signed(out, (int32_t)get32(p, big));
         break;
     case VR_UV:
-        buf_addf(out, "%llu", (unsigned long long)get64(p, big));
+        add_unsigned(out, get64(p, big));
         break;
     case VR_SV:
-        buf_addf(out, "%lld", (long long)(int64_t)get64(p, big));
+        add_signed(out, (int64_t)get64(p, big));
         break;
     case VR_AT:
         buf_addf(out, "%04x,%04x", get16(p, big), get16(p + 2, big));

@@ -200,7 +200,7 @@ static int walk_meta(struct walk *walk)
 {
     struct verify_source *source = &walk->source;
     uint64_t size = source->size, claimed = 0;
-    struct element element;
+    struct element element = {0};
     const unsigned char *p;
 
     source->position = 128;
@@ -421,7 +421,7 @@ static int walk_dataset(struct walk *walk)
     for (;;) {
         /* A copy: what is opened writes beside it. */
         const struct level level = walk->levels[walk->count - 1];
-        struct element element;
+        struct element element = {0};
 
         if (source->position == level.end) {
             if (walk->count == 1)

@@ -153,7 +153,7 @@ int task_find_place(struct task *task, struct err *err)
         store_study_folder(task->record->value[ATTRIBUTE_STUDY_DATE], study, &ingest->folder);
     task->record->study_folder = ingest->folder.data;
     buf_clear(&ingest->path);
-    object_path(task->record, ingest->folder.data, &ingest->path);
+    object_place(task->record, ingest->folder.data, &ingest->path);
     return 0;
 }
 
@@ -196,7 +196,8 @@ static int place_new(struct task *task, struct err *err)
     }
     set_text(&task->report->path, ingest->path.data);
     keep_pending(task);
-    return INGEST_STORED;
+    /* Another process has met our placement before its row was there, and has told of it already. */
+    return entered == ENTER_KNOWN ? INGEST_SAME : INGEST_STORED;
 }
 
 static int store_object(struct task *task, struct err *err)

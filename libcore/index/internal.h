@@ -33,6 +33,7 @@ enum statement {
     SQL_FOLDER_FIND,
     SQL_FOLDER_INSERT,
     SQL_FILE_FIND,
+    SQL_FILE_INSERT,
     SQL_FILE_PUT,
     SQL_FILE_DELETE,
     SQL_FILE_LIST,

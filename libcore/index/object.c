@@ -124,7 +124,7 @@ enum object_kind object_read(struct object_reader *reader, int fd, const char *n
     return kind;
 }
 
-void object_path(const struct index_record *record, const char *study_folder, struct buf *path)
+void object_place(const struct index_record *record, const char *study_folder, struct buf *path)
 {
     store_object_path(study_folder, record->value[ATTRIBUTE_SERIES_INSTANCE_UID],
                       record->value[ATTRIBUTE_SOP_INSTANCE_UID], path);

@@ -49,7 +49,7 @@ enum object_kind object_read(struct object_reader *reader, int fd, const char *n
                              struct object *object, struct err *err);
 
 /* Puts the object's path by our rule into `path`, given its study's folder. */
-void object_path(const struct index_record *record, const char *study_folder, struct buf *path);
+void object_place(const struct index_record *record, const char *study_folder, struct buf *path);
 /* "objects/Y/M/D/STUDY/SERIES/SOP.dcm" of a record whose UIDs are those of the path: the study's folder
  * is appended. False: the file lies elsewhere. */
 bool object_folder_of(const struct index_record *record, const char *path, struct buf *folder);

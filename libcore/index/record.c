@@ -7,10 +7,10 @@
 
 const tag_t *index_tags(size_t *count)
 {
-    static tag_t tags[ATTRIBUTE_COUNT];
+#define ATTRIBUTE_TAG(name, keyword, group, element, vr, level, column, use) TAG(group, element),
+    static const tag_t tags[ATTRIBUTE_COUNT] = {ATTRIBUTES(ATTRIBUTE_TAG)};
+#undef ATTRIBUTE_TAG
 
-    for (size_t i = 0; i < ATTRIBUTE_COUNT; i++)
-        tags[i] = attributes[i].tag;
     *count = ATTRIBUTE_COUNT;
     return tags;
 }
@@ -70,6 +70,8 @@ int index_record_from_scan(const struct scanner *scanner, struct index_record *r
             buf_adds(arena, scan_info(scanner)->transfer_syntax);
         else
             scan_text(scanner, attributes[i].tag, arena);
+        if (arena->length == start[i])
+            continue;
         if (attributes[i].vr != VR_LT)
             no_space_before(arena, start[i]);
         if (attributes[i].vr == VR_DA)

@@ -70,7 +70,7 @@ static bool lies_in(struct recovery *recovery, const struct stat *status,
                     const struct index_record *record)
 {
     buf_clear(&recovery->path);
-    object_path(record, recovery->folder.data, &recovery->path);
+    object_place(record, recovery->folder.data, &recovery->path);
     return lies_at(recovery, status, recovery->path.data);
 }
 

@@ -53,6 +53,8 @@ static const char *const text[SQL_COUNT] = {
     [SQL_FOLDER_FIND] = "SELECT id FROM folder WHERE path = ?1",
     [SQL_FOLDER_INSERT] = "INSERT INTO folder(path) VALUES(?1)",
     [SQL_FILE_FIND] = "SELECT instance FROM file WHERE folder = ?1 AND name = ?2",
+    [SQL_FILE_INSERT] = "INSERT INTO file(folder, name, size, mtime, instance) "
+                        "VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
     [SQL_FILE_PUT] = "INSERT OR REPLACE INTO file(folder, name, size, mtime, instance) "
                      "VALUES(?1, ?2, ?3, ?4, ?5)",
     [SQL_FILE_DELETE] = "DELETE FROM file WHERE folder = ?1 AND name = ?2",
@@ -123,7 +125,8 @@ static const char *const text[SQL_COUNT] = {
 };
 
 /* The attributes first, in their order, as ?1, ?2 ...; then what the row has beside them. */
-static void insert_text(enum query_level level, const char *others, struct buf *sql)
+static void insert_text(enum query_level level, const char *others, const char *end,
+                        struct buf *sql)
 {
     int count = 0;
 
@@ -138,23 +141,24 @@ static void insert_text(enum query_level level, const char *others, struct buf *
         count += *at == ',';
     for (int i = 0; i <= count; i++)
         buf_adds(sql, i ? ", ?" : "?");
-    buf_adds(sql, ")");
+    buf_addf(sql, ")%s", end);
 }
 
 void statement_text(enum statement which, struct buf *sql)
 {
     switch (which) {
     case SQL_PATIENT_INSERT:
-        insert_text(LEVEL_PATIENT, "unnamed", sql);
+        insert_text(LEVEL_PATIENT, "unnamed", "", sql);
         break;
     case SQL_STUDY_INSERT:
-        insert_text(LEVEL_STUDY, "patient, folder, series, instances, bytes, received", sql);
+        insert_text(LEVEL_STUDY, "patient, folder, series, instances, bytes, received", "", sql);
         break;
     case SQL_SERIES_INSERT:
-        insert_text(LEVEL_SERIES, "study, instances, bytes, received", sql);
+        insert_text(LEVEL_SERIES, "study, instances, bytes, received", "", sql);
         break;
     case SQL_INSTANCE_INSERT:
-        insert_text(LEVEL_INSTANCE, "series, size, mtime, received, calling, folder, path", sql);
+        insert_text(LEVEL_INSTANCE, "series, size, mtime, received, calling, folder, path",
+                    " ON CONFLICT DO NOTHING", sql);
         break;
     default:
         buf_adds(sql, text[which]);

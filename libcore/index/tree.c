@@ -117,7 +117,7 @@ int tree_path(const char *path, struct buf *out, struct err *err)
         join(real, path, out);
     free(folder);
     free(real);
-    return 0;
+    return out->length ? 0 : err_sys(err, "%s", path);
 }
 
 /* ---- what is known ---- */
@@ -440,13 +440,13 @@ static int put_argument(void *context, const char *reference, const char *line, 
     } else if (!S_ISDIR(status.st_mode)) {
         err_set(&why, ERR_INPUT, "%s: neither a file nor a folder", reference);
     } else if (tree_path(reference, &real, &why) == 0) {
-        if (is_own(feeding, &status) || lies_in_archive(feeding, real.data))
+        if (is_own(feeding, &status) || lies_in_archive(feeding, buf_text(&real)))
             err_set(&why, ERR_INPUT,
                     "%s: lies in the archive itself, whose objects are indexed "
                     "when they are stored (and by --rebuild)",
                     reference);
         else if ((result = put_singles(feeding, err)) == 0)
-            result = walk_folder(feeding, real.data, err);
+            result = walk_folder(feeding, buf_text(&real), err);
         /* Its list of known files has made place for others. */
         free(feeding->named_folder);
         feeding->named_folder = NULL;

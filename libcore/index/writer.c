@@ -13,18 +13,58 @@
 #define MODALITIES_MAX 1024 /* characters of the list in a study's row: hostile studies end here */
 #define CLASSES_MAX    16384
 
+#define FIRST_OF_INSTANCE ATTRIBUTE_SOP_INSTANCE_UID
+_Static_assert(ATTRIBUTE_COUNT - FIRST_OF_INSTANCE < 32, "struct writer has a bit for each");
+#define IS_OF_INSTANCE(name, keyword, group, element, vr, level, column, use) \
+    +(LEVEL_##level == LEVEL_INSTANCE)
+_Static_assert(ATTRIBUTES(IS_OF_INSTANCE) == ATTRIBUTE_COUNT - FIRST_OF_INSTANCE,
+               "bind_instance takes them as one piece");
+
 /* ---- rows ---- */
 
 /* The only form in which an integer is written: what goes in as a number comes out the same. */
 static bool plain_integer(const char *text, int64_t *value)
 {
-    const char *at = text + (*text == '-');
-    size_t digits = strspn(at, "0123456789");
+    const char *digits = text + (*text == '-'), *at = digits;
+    int64_t number = 0;
 
-    if (digits == 0 || digits > 17 || at[digits] || (at[0] == '0' && (digits > 1 || *text == '-')))
+    for (; *at >= '0' && *at <= '9' && at - digits < 18; at++)
+        number = number * 10 + (*at - '0');
+    if (at == digits || at - digits > 17 || *at ||
+        (*digits == '0' && (at - digits > 1 || *text == '-')))
         return false;
-    *value = strtoll(text, NULL, 10);
+    *value = *text == '-' ? -number : number;
     return true;
+}
+
+/* One attribute; `bound`: whether the parameter holds anything, as it is before and afterwards. */
+static int bind_value(struct index *index, sqlite3_stmt *statement, int at, size_t i,
+                      const char *value, bool *bound, struct err *err)
+{
+    int64_t number;
+
+    if (i == ATTRIBUTE_PATIENT_ID || i == ATTRIBUTE_ISSUER_OF_PATIENT_ID)
+        value = value ? value : "";
+    else if (!value || !*value) {
+        if (*bound)
+            sqlite3_bind_null(statement, at);
+        *bound = false;
+        return 0;
+    }
+    *bound = true;
+    if (i == ATTRIBUTE_SOP_CLASS_UID || i == ATTRIBUTE_TRANSFER_SYNTAX_UID) {
+        number =
+            term_id(index, i == ATTRIBUTE_SOP_CLASS_UID ? TERM_CLASS : TERM_SYNTAX, value, err);
+        if (number < 0)
+            return -1;
+        sqlite3_bind_int64(statement, at, number);
+    } else if ((attributes[i].vr == VR_IS || attributes[i].vr == VR_US) &&
+               plain_integer(value, &number)) {
+        sqlite3_bind_int64(statement, at, number);
+    } else {
+        sqlite3_bind_text(statement, at, value, -1, SQLITE_STATIC);
+    }
+    return 0;
 }
 
 /* The attributes of a level as ?1, ?2 ...; returns the number of the next parameter, or -1. */
@@ -34,27 +74,29 @@ static int bind_level(struct index *index, sqlite3_stmt *statement, enum query_l
     int at = 1;
 
     for (size_t i = 0; i < ATTRIBUTE_COUNT; i++) {
-        const char *value = record->value[i];
-        int64_t number;
+        bool bound = true;
 
-        if (attributes[i].level != level)
-            continue;
-        if (i == ATTRIBUTE_SOP_CLASS_UID || i == ATTRIBUTE_TRANSFER_SYNTAX_UID) {
-            number = term_id(index, value, err);
-            if (number < 0)
-                return -1;
-            if (number)
-                sqlite3_bind_int64(statement, at++, number);
-            else
-                sqlite3_bind_null(statement, at++);
-        } else if (i == ATTRIBUTE_PATIENT_ID || i == ATTRIBUTE_ISSUER_OF_PATIENT_ID) {
-            bind_text(statement, at++, value ? value : "");
-        } else if (value && (attributes[i].vr == VR_IS || attributes[i].vr == VR_US) &&
-                   plain_integer(value, &number)) {
-            sqlite3_bind_int64(statement, at++, number);
-        } else {
-            bind_text(statement, at++, value && *value ? value : NULL);
-        }
+        if (attributes[i].level == level &&
+            bind_value(index, statement, at++, i, record->value[i], &bound, err) < 0)
+            return -1;
+    }
+    return at;
+}
+
+/* As bind_level. The attributes of an instance come last in their table, and most objects lack most of
+ * them: what holds nothing is not bound to nothing again. */
+static int bind_instance(struct index *index, sqlite3_stmt *statement,
+                         const struct index_record *record, struct err *err)
+{
+    uint32_t *bits = &index->writer->bound;
+    int at = 1;
+
+    for (size_t i = FIRST_OF_INSTANCE; i < ATTRIBUTE_COUNT; i++, at++) {
+        bool bound = *bits >> at & 1;
+
+        if (bind_value(index, statement, at, i, record->value[i], &bound, err) < 0)
+            return -1;
+        *bits = (*bits & ~(UINT32_C(1) << at)) | (uint32_t)bound << at;
     }
     return at;
 }
@@ -168,11 +210,20 @@ static struct entry *insert_study(struct index *index, const struct index_record
     return entry;
 }
 
+static struct entry *known_study(struct writer *writer, const char *uid)
+{
+    size_t length = strlen(uid);
+
+    if (!is_entry(writer->last_study, uid, length))
+        writer->last_study = recall(writer, ENTRY_STUDY, 0, uid, length);
+    return writer->last_study;
+}
+
 static struct entry *find_study(struct index *index, const struct index_record *record,
                                 struct err *err)
 {
     const char *uid = record->value[ATTRIBUTE_STUDY_INSTANCE_UID];
-    struct entry *entry = recall(index->writer, ENTRY_STUDY, 0, uid, strlen(uid));
+    struct entry *entry = known_study(index->writer, uid);
     struct buf name = {0};
     sqlite3_stmt *statement;
     int result;
@@ -284,18 +335,25 @@ static struct entry *insert_series(struct index *index, struct entry *study,
     return remember(index->writer, ENTRY_SERIES, study->id, uid, strlen(uid), id);
 }
 
+static struct entry *known_series(struct writer *writer, const struct entry *study, const char *uid)
+{
+    struct entry *last = writer->last_series;
+    size_t length = strlen(uid);
+
+    if (!is_entry(last, uid, length) || last->parent != study->id)
+        last = writer->last_series = recall(writer, ENTRY_SERIES, study->id, uid, length);
+    return last;
+}
+
 /* A series belongs to its study: the same UID in another study is another series. */
 static struct entry *find_series(struct index *index, struct entry *study,
                                  const struct index_record *record, struct err *err)
 {
     const char *uid = record->value[ATTRIBUTE_SERIES_INSTANCE_UID];
-    struct entry *entry = index->writer->last_series;
+    struct entry *entry = known_series(index->writer, study, uid);
     sqlite3_stmt *statement;
     int result;
 
-    if (entry && entry->parent == study->id && strcmp(entry->key, uid) == 0)
-        return entry;
-    entry = recall(index->writer, ENTRY_SERIES, study->id, uid, strlen(uid));
     if (!entry) {
         statement = index_statement(index, SQL_SERIES_FIND, err);
         if (!statement)
@@ -373,10 +431,10 @@ static int64_t split_path(struct index *index, const char *path, const char **na
                          slash == path ? 1 : (size_t)(slash - path), true, err);
 }
 
-static int put_file(struct index *index, int64_t folder, const char *name, uint64_t size,
-                    int64_t mtime_ns, int64_t instance, struct err *err)
+static int put_file(struct index *index, enum statement how, int64_t folder, const char *name,
+                    uint64_t size, int64_t mtime_ns, int64_t instance, struct err *err)
 {
-    sqlite3_stmt *statement = index_statement(index, SQL_FILE_PUT, err);
+    sqlite3_stmt *statement = index_statement(index, how, err);
 
     if (!statement)
         return -1;
@@ -406,22 +464,36 @@ static int drop_previous(struct index *index, int64_t folder, const char *name, 
     return instance > 0 ? index_remove_instance(index, instance, err) : 0;
 }
 
+/* The file of a new instance. It is hardly ever known already: to try costs half of asking first. */
+static int add_file(struct index *index, int64_t folder, const char *name,
+                    const struct index_record *record, int64_t instance, struct err *err)
+{
+    if (put_file(index, SQL_FILE_INSERT, folder, name, record->size, record->mtime_ns, instance,
+                 err) < 0)
+        return -1;
+    if (sqlite3_changes(index->db) > 0)
+        return 0;
+    if (drop_previous(index, folder, name, err) < 0)
+        return -1;
+    return put_file(index, SQL_FILE_PUT, folder, name, record->size, record->mtime_ns, instance,
+                    err);
+}
+
 static int64_t size_of(const struct index_record *record)
 {
     return record->size > INT64_MAX ? INT64_MAX : (int64_t)record->size;
 }
 
-static int insert_instance(struct index *index, const struct entry *series,
-                           const struct index_record *record, int64_t folder, const char *name,
-                           struct err *err)
+static enum index_added insert_instance(struct index *index, const struct entry *series,
+                                        const struct index_record *record, int64_t folder,
+                                        const char *name, struct err *err)
 {
     sqlite3_stmt *statement = index_statement(index, SQL_INSTANCE_INSERT, err);
-    int64_t calling = term_id(index, record->calling_aet, err);
+    int64_t calling = term_id(index, TERM_CALLING, record->calling_aet, err);
     int at;
 
-    if (!statement || calling < 0 ||
-        (at = bind_level(index, statement, LEVEL_INSTANCE, record, err)) < 0)
-        return -1;
+    if (!statement || calling < 0 || (at = bind_instance(index, statement, record, err)) < 0)
+        return INDEX_ERROR;
     sqlite3_bind_int64(statement, at++, series->id);
     sqlite3_bind_int64(statement, at++, size_of(record));
     sqlite3_bind_int64(statement, at++, record->mtime_ns);
@@ -435,7 +507,9 @@ static int insert_instance(struct index *index, const struct entry *series,
     else
         sqlite3_bind_null(statement, at++);
     bind_text(statement, at, name);
-    return index_step(index, statement, err);
+    if (index_step(index, statement, err) < 0)
+        return INDEX_ERROR;
+    return sqlite3_changes(index->db) > 0 ? INDEX_ADDED : INDEX_EXISTS;
 }
 
 static void count_object(struct writer *writer, struct entry *entry,
@@ -453,12 +527,14 @@ static void count_object(struct writer *writer, struct entry *entry,
 static void compare_patient(struct writer *writer, const struct entry *study,
                             const struct index_record *record)
 {
+    const char *id = record->value[ATTRIBUTE_PATIENT_ID];
+    const char *issuer = record->value[ATTRIBUTE_ISSUER_OF_PATIENT_ID];
     struct buf *name = &writer->scratch;
 
-    buf_clear(&writer->warning);
+    if (id && *id && !issuer && strcmp(id, study->study->patient) == 0)
+        return;
     buf_clear(name);
-    name_patient(name, record->value[ATTRIBUTE_PATIENT_ID],
-                 record->value[ATTRIBUTE_ISSUER_OF_PATIENT_ID]);
+    name_patient(name, id, issuer);
     if (strcmp(buf_text(name), study->study->patient) != 0)
         buf_addf(&writer->warning, "study %s: of patient %s, but an object says %s: kept",
                  study->key, study->study->patient, buf_text(name));
@@ -487,9 +563,24 @@ static int place_object(struct index *index, struct entry *study, const struct i
     if (!path)
         return 0;
     *folder = split_path(index, path, name, err);
-    if (*folder < 0)
-        return -1;
-    return path[0] == '/' ? drop_previous(index, *folder, *name, err) : 0;
+    return *folder < 0 ? -1 : 0;
+}
+
+/* Nothing but the instance itself, and perhaps its folder, would be new: then its INSERT tells whether
+ * there is one already, and nothing has been changed until then. */
+static bool is_prepared(const struct index *index, const struct index_record *record)
+{
+    struct writer *writer = index->writer;
+    const char *const term[TERM_COUNT] = {record->value[ATTRIBUTE_SOP_CLASS_UID],
+                                          record->value[ATTRIBUTE_TRANSFER_SYNTAX_UID],
+                                          record->calling_aet};
+    const struct entry *study = known_study(writer, record->value[ATTRIBUTE_STUDY_INSTANCE_UID]);
+
+    for (size_t i = 0; i < TERM_COUNT; i++)
+        if (term[i] && *term[i] && !is_entry(writer->last_term[i], term[i], strlen(term[i])))
+            return false;
+    return study && (record->path || study->study->folder) &&
+           known_series(writer, study, record->value[ATTRIBUTE_SERIES_INSTANCE_UID]);
 }
 
 enum index_added index_add(struct index *index, const struct index_record *record, struct err *err)
@@ -499,27 +590,31 @@ enum index_added index_add(struct index *index, const struct index_record *recor
     enum index_added added = INDEX_ERROR;
     const char *name;
     int64_t folder = 0;
-    int exists;
 
     if (index_need_transaction(index, err) < 0 || check_record(record, err) < 0)
         return INDEX_ERROR;
     buf_clear(&index->writer->warning);
-    exists = instance_exists(index, record->value[ATTRIBUTE_SOP_INSTANCE_UID], err);
-    if (exists)
-        return exists < 0 ? INDEX_ERROR : INDEX_EXISTS;
     if (index->writer->count > REMEMBER_MAX) {
         if (writer_flush(index, err) < 0)
             return INDEX_ERROR;
         writer_forget(index->writer);
     }
+    if (!is_prepared(index, record)) {
+        int exists = instance_exists(index, record->value[ATTRIBUTE_SOP_INSTANCE_UID], err);
+
+        if (exists)
+            return exists < 0 ? INDEX_ERROR : INDEX_EXISTS;
+    }
     if (!(study = find_study(index, record, err)) ||
         place_object(index, study, record, &folder, &name, &stored, err) < 0 ||
-        !(series = find_series(index, study, record, err)) ||
-        insert_instance(index, series, record, folder, name, err) < 0)
+        !(series = find_series(index, study, record, err)))
         goto out;
+    added = insert_instance(index, series, record, folder, name, err);
+    if (added != INDEX_ADDED)
+        goto out;
+    added = INDEX_ERROR;
     if (name && record->path && record->path[0] == '/' &&
-        put_file(index, folder, name, record->size, record->mtime_ns,
-                 sqlite3_last_insert_rowid(index->db), err) < 0)
+        add_file(index, folder, name, record, sqlite3_last_insert_rowid(index->db), err) < 0)
         goto out;
     count_object(index->writer, study, record);
     count_object(index->writer, series, record);
@@ -552,7 +647,7 @@ int index_file_put(struct index *index, const char *path, uint64_t size, int64_t
         if (look(index, statement, &instance, err) < 0)
             return -1;
     }
-    return put_file(index, folder, name, size, mtime_ns, -instance, err);
+    return put_file(index, SQL_FILE_PUT, folder, name, size, mtime_ns, -instance, err);
 }
 
 /* ---- counters ---- */

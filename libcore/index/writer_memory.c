@@ -37,7 +37,8 @@ void writer_forget(struct writer *writer)
     }
     writer->count = 0;
     writer->dirty = NULL;
-    writer->last_series = NULL;
+    writer->last_study = writer->last_series = writer->last_folder = NULL;
+    memset(writer->last_term, 0, sizeof writer->last_term);
     free(writer->recount);
     writer->recount = NULL;
     writer->recounts = 0;
@@ -67,8 +68,8 @@ struct entry *recall(struct writer *writer, enum entry_kind kind, int64_t parent
 {
     struct entry *entry = writer->bucket[bucket_of(kind, parent, key, length)];
 
-    while (entry && !(entry->kind == kind && entry->parent == parent &&
-                      strncmp(entry->key, key, length) == 0 && entry->key[length] == '\0'))
+    while (entry &&
+           !(entry->kind == kind && entry->parent == parent && is_entry(entry, key, length)))
         entry = entry->next;
     return entry;
 }
@@ -82,6 +83,7 @@ struct entry *remember(struct writer *writer, enum entry_kind kind, int64_t pare
     entry->kind = kind;
     entry->parent = parent;
     entry->id = id;
+    entry->length = length;
     memcpy(entry->key, key, length);
     entry->next = *at;
     *at = entry;
@@ -100,10 +102,10 @@ void make_dirty(struct writer *writer, struct entry *entry)
 
 /* ---- small tables of texts ---- */
 
-/* The id of a text in `find`'s table, made if `make`. 0 when it is not there, -1 on failure. */
-static int64_t text_id(struct index *index, enum entry_kind kind, enum statement find,
-                       enum statement insert, const char *text, size_t length, bool make,
-                       struct err *err)
+/* The entry of a text in `find`'s table, made if `make`. NULL when it is not there, or on failure. */
+static struct entry *text_entry(struct index *index, enum entry_kind kind, enum statement find,
+                                enum statement insert, const char *text, size_t length, bool make,
+                                bool *failed, struct err *err)
 {
     struct entry *entry = recall(index->writer, kind, 0, text, length);
     sqlite3_stmt *statement;
@@ -111,44 +113,60 @@ static int64_t text_id(struct index *index, enum entry_kind kind, enum statement
     int result;
 
     if (entry)
-        return entry->id;
+        return entry;
+    *failed = true;
     statement = index_statement(index, find, err);
     if (!statement)
-        return -1;
+        return NULL;
     sqlite3_bind_text(statement, 1, text, (int)length, SQLITE_STATIC);
     result = sqlite3_step(statement);
     if (result == SQLITE_ROW)
         id = sqlite3_column_int64(statement, 0);
     sqlite3_reset(statement);
-    if (result != SQLITE_ROW && result != SQLITE_DONE)
-        return index_failed(index, err);
-    if (!id) {
-        if (!make)
-            return 0;
+    if (result != SQLITE_ROW && result != SQLITE_DONE) {
+        index_failed(index, err);
+        return NULL;
+    }
+    if (!id && make) {
         statement = index_statement(index, insert, err);
         if (!statement)
-            return -1;
+            return NULL;
         sqlite3_bind_text(statement, 1, text, (int)length, SQLITE_STATIC);
         if (index_step(index, statement, err) < 0)
-            return -1;
+            return NULL;
         id = sqlite3_last_insert_rowid(index->db);
     }
-    remember(index->writer, kind, 0, text, length, id);
-    return id;
+    *failed = false;
+    return id ? remember(index->writer, kind, 0, text, length, id) : NULL;
 }
 
 /* 0 for no text. */
-int64_t term_id(struct index *index, const char *text, struct err *err)
+int64_t term_id(struct index *index, enum term term, const char *text, struct err *err)
 {
-    if (!text || !*text)
+    struct entry **last = &index->writer->last_term[term];
+    size_t length = text ? strlen(text) : 0;
+    bool failed = false;
+
+    if (length == 0)
         return 0;
-    return text_id(index, ENTRY_TERM, SQL_TERM_FIND, SQL_TERM_INSERT, text, strlen(text), true,
-                   err);
+    if (!is_entry(*last, text, length))
+        *last = text_entry(index, ENTRY_TERM, SQL_TERM_FIND, SQL_TERM_INSERT, text, length, true,
+                           &failed, err);
+    return *last ? (*last)->id : -1;
 }
 
 int64_t writer_folder(struct index *index, const char *path, size_t length, bool make,
                       struct err *err)
 {
-    return text_id(index, ENTRY_FOLDER, SQL_FOLDER_FIND, SQL_FOLDER_INSERT, path, length, make,
-                   err);
+    struct entry *entry = index->writer->last_folder;
+    bool failed = false;
+
+    if (!is_entry(entry, path, length)) {
+        entry = text_entry(index, ENTRY_FOLDER, SQL_FOLDER_FIND, SQL_FOLDER_INSERT, path, length,
+                           make, &failed, err);
+        if (!entry)
+            return failed ? -1 : 0;
+        index->writer->last_folder = entry;
+    }
+    return entry->id;
 }

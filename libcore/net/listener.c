@@ -30,7 +30,8 @@
 #define REFUSERS_MAX   16    /* children at a time that only refuse; half of them for one peer */
 #define REFUSAL_LOG_MS 1000  /* closes without a word are logged as one line per second */
 #define IDLE_MS        2000  /* without connections, until `maintain` with idle */
-#define BUSY_MS        30000 /* between two `maintain` while connections are served */
+#define BUSY_MS        60000 /* between two `maintain` while connections are served */
+#define AGAIN_MS       30000 /* when maintenance has more to do */
 #define BACKOFF_MS     200   /* after a failed accept or fork */
 #define KILL_AFTER_MS  1000  /* beyond the time that the children have */
 #define PEER_TEXT      64
@@ -55,8 +56,11 @@ struct child {
 
 struct listener {
     int sockets[SOCKETS_MAX];
+    bool secure[SOCKETS_MAX];
     size_t count;
-    int port;
+    int port;    /* the first one */
+    int opening; /* the port of the sockets that are being opened */
+    bool opening_secure;
     struct buf addresses;
 
     const struct listener_options *options;
@@ -66,6 +70,7 @@ struct listener {
     size_t child_count, refuser_count;
     pid_t maintainer;
     bool died, served; /* since the last maintenance */
+    bool again;        /* which has more to do */
     bool stopping;
     int64_t backoff_until;    /* no accept before */
     int64_t last_connection;  /* one came, or ended */
@@ -113,9 +118,9 @@ static int open_socket(struct listener *listener, const struct addrinfo *at, boo
         return err_sys(err, "socket");
     memcpy(&bound, at->ai_addr, at->ai_addrlen);
     if (at->ai_family == AF_INET6)
-        ((struct sockaddr_in6 *)&bound)->sin6_port = htons((uint16_t)listener->port);
+        ((struct sockaddr_in6 *)&bound)->sin6_port = htons((uint16_t)listener->opening);
     else
-        ((struct sockaddr_in *)&bound)->sin_port = htons((uint16_t)listener->port);
+        ((struct sockaddr_in *)&bound)->sin_port = htons((uint16_t)listener->opening);
     address_text(&bound, at->ai_addrlen, true, text, sizeof text);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (at->ai_family == AF_INET6)
@@ -126,10 +131,12 @@ static int open_socket(struct listener *listener, const struct addrinfo *at, boo
         close(fd);
         return -1;
     }
-    listener->port = ntohs(at->ai_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-                                                     : ((struct sockaddr_in *)&bound)->sin_port);
+    listener->opening = ntohs(at->ai_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
+                                                        : ((struct sockaddr_in *)&bound)->sin_port);
     address_text(&bound, length, true, text, sizeof text);
-    buf_addf(&listener->addresses, "%s%s", listener->count ? ", " : "", text);
+    buf_addf(&listener->addresses, "%s%s%s", listener->count ? ", " : "", text,
+             listener->opening_secure ? " (TLS)" : "");
+    listener->secure[listener->count] = listener->opening_secure;
     listener->sockets[listener->count++] = fd;
     return 0;
 }
@@ -168,16 +175,30 @@ static int open_named(struct listener *listener, const char *name, struct err *e
     return status;
 }
 
+static int open_port(struct listener *listener, const char *bind, int port, bool secure,
+                     struct err *err)
+{
+    listener->opening = port;
+    listener->opening_secure = secure;
+    return bind ? open_named(listener, bind, err) : open_all(listener, err);
+}
+
 struct listener *listener_open(const char *bind, int port, struct err *err)
 {
     struct listener *listener = xcalloc(1, sizeof *listener);
 
     listener->signals = -1;
-    listener->port = port;
-    if ((bind ? open_named(listener, bind, err) : open_all(listener, err)) == 0)
+    if (open_port(listener, bind, port, false, err) == 0) {
+        listener->port = listener->opening;
         return listener;
+    }
     listener_close(listener);
     return NULL;
+}
+
+int listener_add_secure(struct listener *listener, const char *bind, int port, struct err *err)
+{
+    return open_port(listener, bind, port, true, err);
 }
 
 int listener_port(const struct listener *listener)
@@ -252,14 +273,13 @@ static pid_t fork_child(struct listener *listener)
     return pid;
 }
 
-static void maintain(struct listener *listener, bool idle)
+static void maintain(struct listener *listener)
 {
     const struct listener_options *options = listener->options;
-    bool died = listener->died;
     pid_t pid = fork_child(listener);
 
     if (pid == 0)
-        exit(options->maintain(options->context, idle, died));
+        exit(options->maintain(options->context, listener->stopping));
     if (pid < 0)
         return;
     listener->maintainer = pid;
@@ -286,6 +306,7 @@ static void reap(struct listener *listener)
         if (pid == listener->maintainer) {
             listener->maintainer = 0;
             listener->last_maintenance = monotonic_ms();
+            listener->again = WIFEXITED(status) && WEXITSTATUS(status) == LISTENER_AGAIN;
             if (WIFSIGNALED(status))
                 log_error("maintenance of the archive died by signal %d", WTERMSIG(status));
             continue;
@@ -341,7 +362,7 @@ static void closed_without_a_word(struct listener *listener, const char *peer)
     listener->closed_logged = now;
 }
 
-static void take_connection(struct listener *listener, int fd,
+static void take_connection(struct listener *listener, int fd, bool secure,
                             const struct sockaddr_storage *address, socklen_t length)
 {
     const struct listener_options *options = listener->options;
@@ -363,7 +384,7 @@ static void take_connection(struct listener *listener, int fd,
     }
     child.pid = fork_child(listener);
     if (child.pid == 0)
-        exit(options->serve(options->context, fd, child.name, over));
+        exit(options->serve(options->context, fd, secure, child.name, over));
     close(fd);
     if (child.pid < 0)
         return;
@@ -373,14 +394,14 @@ static void take_connection(struct listener *listener, int fd,
     listener->children[listener->child_count++] = child;
 }
 
-static void accept_one(struct listener *listener, int socket)
+static void accept_one(struct listener *listener, size_t which)
 {
     struct sockaddr_storage address = {0};
     socklen_t length = sizeof address;
-    int fd = accept4(socket, (struct sockaddr *)&address, &length, SOCK_CLOEXEC);
+    int fd = accept4(listener->sockets[which], (struct sockaddr *)&address, &length, SOCK_CLOEXEC);
 
     if (fd >= 0) {
-        take_connection(listener, fd, &address, length);
+        take_connection(listener, fd, listener->secure[which], &address, length);
         return;
     }
     switch (errno) {
@@ -422,14 +443,16 @@ static int maintenance_due(struct listener *listener)
     int64_t now = monotonic_ms(), due;
     bool idle = listener->child_count == 0;
 
-    if (listener->maintainer || (!listener->served && !listener->died))
+    if (listener->maintainer || (!listener->served && !listener->died && !listener->again))
         return -1;
-    due = idle ? listener->last_connection + IDLE_MS : listener->last_maintenance + BUSY_MS;
+    due = !listener->served && listener->again ? listener->last_maintenance + AGAIN_MS
+          : idle                               ? listener->last_connection + IDLE_MS
+                                               : listener->last_maintenance + BUSY_MS;
     if (listener->died)
         due = listener->last_maintenance + IDLE_MS;
     if (due > now)
         return (int)(due - now);
-    maintain(listener, idle);
+    maintain(listener);
     return BACKOFF_MS;
 }
 
@@ -459,7 +482,7 @@ static void turn(struct listener *listener, int timeout)
         take_signals(listener);
     for (nfds_t i = 1; i < count && !listener->stopping; i++)
         if (polls[i].revents)
-            accept_one(listener, polls[i].fd);
+            accept_one(listener, i - 1);
 }
 
 static int set_signals(struct listener *listener, struct err *err)
@@ -477,21 +500,12 @@ static int set_signals(struct listener *listener, struct err *err)
     return listener->signals < 0 ? err_sys(err, "signalfd") : 0;
 }
 
-int listener_run(struct listener *listener, const struct listener_options *options, struct err *err)
+/* Waits for all of them, with an end to patience. */
+static void stop_children(struct listener *listener)
 {
-    if (set_signals(listener, err) < 0)
-        return -1;
-    listener->options = options;
-    listener->children =
-        xcalloc((size_t)options->max_children + REFUSERS_MAX, sizeof *listener->children);
-    listener->last_maintenance = monotonic_ms();
-    while (!listener->stopping)
-        turn(listener, next_timeout(listener, 0));
+    int64_t deadline = monotonic_ms() + listener->options->stop_timeout_ms + KILL_AFTER_MS;
 
-    close_sockets(listener);
-    log_info("stopping; %zu associations are open", listener->child_count);
     signal_children(listener, SIGTERM);
-    int64_t deadline = monotonic_ms() + options->stop_timeout_ms + KILL_AFTER_MS;
     while (listener->child_count > 0 || listener->maintainer) {
         if (monotonic_ms() >= deadline) {
             log_error("%zu workers did not stop in time and are killed", listener->child_count);
@@ -500,5 +514,26 @@ int listener_run(struct listener *listener, const struct listener_options *optio
         }
         turn(listener, next_timeout(listener, deadline));
     }
+}
+
+int listener_run(struct listener *listener, const struct listener_options *options, struct err *err)
+{
+    if (set_signals(listener, err) < 0)
+        return -1;
+    listener->options = options;
+    listener->children =
+        xcalloc((size_t)options->max_children + REFUSERS_MAX, sizeof *listener->children);
+    /* What a receiver before this one has left to do is begun soon. */
+    listener->last_maintenance = monotonic_ms() - AGAIN_MS + IDLE_MS;
+    listener->again = true;
+    while (!listener->stopping)
+        turn(listener, next_timeout(listener, 0));
+
+    close_sockets(listener);
+    log_info("stopping; %zu associations are open", listener->child_count);
+    stop_children(listener);
+    if (listener->served || listener->died)
+        maintain(listener);
+    stop_children(listener);
     return 0;
 }

@@ -16,6 +16,8 @@ struct listener;
 /* `bind`: an address or a host name, NULL for every address of the machine (IPv6 and IPv4). Port 0: any free
  * one, the same on all addresses. */
 struct listener *listener_open(const char *bind, int port, struct err *err);
+/* Listens on a further port, whose connections are served as secure ones. */
+int listener_add_secure(struct listener *listener, const char *bind, int port, struct err *err);
 int listener_port(const struct listener *listener);
 /* "0.0.0.0:11112, [::]:11112": where it listens, for messages. Borrowed. */
 const char *listener_addresses(const struct listener *listener);
@@ -27,10 +29,12 @@ struct listener_options {
     /* In the child, whose exit status this returns: serves the connection and closes it. `over`: a limit is
      * exceeded, NULL or what for the log: the peer is to be told so, and nothing else. SIGTERM and
      * SIGINT are blocked there, and `stop_flag` is set when they are let through. */
-    int (*serve)(void *context, int fd, const char *peer, const char *over);
-    /* In a child as well. `died`: a child was killed by a signal since the last time. Called when no
-     * connection has been served for a while after some were, and from time to time while they are. */
-    int (*maintain)(void *context, bool idle, bool died);
+    int (*serve)(void *context, int fd, bool secure, const char *peer, const char *over);
+    /* In a child as well, one at a time: at the start, when no connection has been served for a while after some were,
+     * when a child has been killed by a signal, from time to time while connections are served, and
+     * at the end. */
+    int (*maintain)(void *context, bool stopping);
+#define LISTENER_AGAIN 3 /* its exit status when there is more to do half a minute later */
     void *context;
 };
 

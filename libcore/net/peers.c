@@ -95,7 +95,7 @@ static struct peer *known(struct peers *peers, const char *name)
 static bool name_valid(const char *name)
 {
     return *name && strlen(name) <= 64 && !strpbrk(name, " \t@:,/=") &&
-           strcasecmp(name, "all") != 0;
+           strcasecmp(name, "all") != 0 && strcasecmp(name, "local") != 0;
 }
 
 static int complete(struct peers *peers, struct peer *peer, const char *where, struct err *err)
@@ -127,7 +127,7 @@ static int load_peer(struct peers *peers, struct config *config, const struct co
     if (!name_valid(name))
         return err_set(err, ERR_INPUT,
                        "%s: a peer's name has 1 to 64 characters, none of them a blank, @ : , / or "
-                       "=, and is not \"all\"",
+                       "=, and is neither \"all\" nor \"local\"",
                        where);
     peers->peer = xreallocarray(peers->peer, peers->count + 1, sizeof *peers->peer);
     peer = &peers->peer[peers->count++];

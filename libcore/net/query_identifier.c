@@ -71,7 +71,7 @@ static int read_level(const struct dataset *identifier, enum query_model model,
         if (strcmp(buf_text(&text), level_value[i]) == 0)
             found = i;
     buf_free(&text);
-    if (found < 0)
+    if (found < LEVEL_PATIENT || found > LEVEL_INSTANCE)
         return refuse(status, QUERY_STATUS_MISMATCH, err,
                       dataset_has(identifier, TAG_LEVEL) ? "unknown Query/Retrieve Level"
                                                          : "Query/Retrieve Level is missing");
@@ -101,7 +101,7 @@ static int check_unique(const struct dataset *identifier, enum query_model model
 {
     enum query_level top = model == MODEL_STUDY_ROOT ? LEVEL_STUDY : LEVEL_PATIENT;
 
-    for (enum query_level above = top; above < level; above++)
+    for (enum query_level above = top; above < level && above < LEVEL_INSTANCE; above++)
         if (!names_something(identifier, unique_key[above])) {
             *status = QUERY_STATUS_MISMATCH;
             return err_set(err, ERR_INPUT, "%s is missing (no relational queries negotiated)",
@@ -347,7 +347,7 @@ struct find_request *find_request_new(const struct dataset *identifier, enum que
                                       struct err *err)
 {
     struct find_request *request;
-    enum query_level level;
+    enum query_level level = LEVEL_STUDY;
 
     if (read_level(identifier, model, &level, status, err) < 0 ||
         (!negotiated->relational && check_unique(identifier, model, level, status, err) < 0))
@@ -542,7 +542,7 @@ int64_t retrieve_objects(const struct dataset *identifier, enum query_model mode
                          index_each_object *each, void *context, uint16_t *status, struct err *err)
 {
     struct above above = {.each = each, .context = context};
-    enum query_level level;
+    enum query_level level = LEVEL_STUDY;
     size_t size;
     int64_t count;
 

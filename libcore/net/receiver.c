@@ -15,14 +15,15 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "dcmtk/tls.h"
 #include "index/ingest.h"
+#include "net/commit_scp.h"
 #include "net/listener.h"
 #include "net/pdu.h"
 #include "net/query_scp.h"
 #include "net/report.h"
 #include "net/session.h"
 
-#define LOCK_NAME         "pacs-recv.lock"
 #define REFUSE_TIMEOUT_MS 5000
 /* A worker needs a tenth of this. What a peer makes it ask for beyond that ends the worker alone. */
 #define WORKER_MEMORY (256L << 20)
@@ -36,6 +37,7 @@
 struct receiver {
     const struct receiver_options *options;
     struct report *report;
+    struct dcm_tls *tls; /* for the connections of tls-port */
     int lock;
 };
 
@@ -80,7 +82,7 @@ static void tell_not_accepted(const char *peer, const struct err *err)
         log_error("%s: %s", peer, err->text);
 }
 
-static int serve(void *context, int fd, const char *peer, const char *over)
+static int serve(void *context, int fd, bool secure, const char *peer, const char *over)
 {
     struct receiver *receiver = context;
     const struct recv_config *config = receiver->options->config;
@@ -109,6 +111,7 @@ static int serve(void *context, int fd, const char *peer, const char *over)
             .choose = choose,
             .extend = extend,
             .context = &admission,
+            .tls = secure ? receiver->tls : NULL,
         },
         &err);
     if (!association) {
@@ -129,7 +132,7 @@ static int serve(void *context, int fd, const char *peer, const char *over)
 
 /* ---- the archive's upkeep ---- */
 
-static int recover(struct archive *archive, bool quiet)
+static int recover(struct archive *archive)
 {
     struct err err;
     int found = archive_recover(archive, &err);
@@ -138,25 +141,29 @@ static int recover(struct archive *archive, bool quiet)
         log_error("%s", err.text);
         return 1;
     }
-    if (found > 0 || !quiet)
+    if (found > 0)
         log_info("%d objects without a row in the index found again", found);
     return 0;
 }
 
-static int maintain(void *context, bool idle, bool died)
+/* What a dead worker left, the write-ahead log, second names in incoming/. Objects that workers have in
+ * hand are let alone. */
+static int maintain(void *context, bool stopping)
 {
     struct receiver *receiver = context;
     struct archive *archive = receiver->options->archive;
     struct err err;
-    int status = died ? recover(archive, true) : 0;
+    int status = archive_checkpoint(archive, true, &err);
 
     close(receiver->lock);
-    if (archive_checkpoint(archive, idle, &err) < 0) {
+    if (status < 0)
         log_error("%s", err.text);
-        status = 1;
-    }
+    /* No peer is waited for at the end. */
+    int64_t waiting = stopping ? 0 : commit_deliver(archive, receiver->options->peers, &err);
+    if (waiting < 0)
+        log_error("%s", err.text);
     archive_close_index(archive);
-    return status;
+    return status < 0 ? 1 : waiting > 0 ? LISTENER_AGAIN : 0;
 }
 
 /* What was acknowledged is made findable before anyone can ask, in a child. A child that dies of a file in
@@ -170,7 +177,7 @@ static int start_up(struct receiver *receiver, struct err *err)
     if (pid < 0)
         return err_sys(err, "fork");
     if (pid == 0) {
-        status = recover(archive, true);
+        status = recover(archive);
         archive_close_index(archive);
         exit(status);
     }
@@ -188,18 +195,34 @@ static int start_up(struct receiver *receiver, struct err *err)
 
 /* ---- */
 
+/* Certificate, key and authorities are read before anything is promised to anyone. */
+static int load_tls(struct receiver *receiver, struct err *err)
+{
+    const struct tls_config *tls = peers_tls(receiver->options->peers);
+
+    if (!receiver->options->config->tls_port)
+        return 0;
+    receiver->tls = dcm_tls_new(
+        &(struct dcm_tls_options){
+            .server = true,
+            .certificate = tls->certificate,
+            .key = tls->key,
+            .authorities = tls->authorities,
+            .revoked = tls->revoked,
+            .verify = (enum dcm_tls_verify)tls->verify,
+        },
+        err);
+    return receiver->tls ? 0 : err_prefix(err, "[tls]");
+}
+
 static int take_lock(struct receiver *receiver, struct err *err)
 {
-    const char *root = archive_path(receiver->options->archive);
-    char *path = xasprintf("%s/%s", root, LOCK_NAME);
-
-    receiver->lock = lock_file(path, 0, err);
-    free(path);
+    receiver->lock = receiver_lock(receiver->options->archive, err);
     if (receiver->lock >= 0)
         return 0;
-    return err->code == ERR_BUSY
-               ? err_prefix(err, "%s: another pacs-recv serves this archive", root)
-               : -1;
+    return err->code == ERR_BUSY ? err_prefix(err, "%s: another pacs-recv serves this archive",
+                                              archive_path(receiver->options->archive))
+                                 : -1;
 }
 
 static int write_port(const char *path, int port, struct err *err)
@@ -218,6 +241,11 @@ static int listen_and_serve(struct receiver *receiver, struct err *err)
 
     if (!listener)
         return -1;
+    if (config->tls_port &&
+        listener_add_secure(listener, config->bind, (int)config->tls_port, err) < 0) {
+        listener_close(listener);
+        return -1;
+    }
     if (write_port(receiver->options->port_file, listener_port(listener), err) == 0) {
         log_info("%s listens on %s as %s", archive_path(receiver->options->archive),
                  listener_addresses(listener), config->aet);
@@ -243,12 +271,13 @@ int receiver_run(const struct receiver_options *options, struct err *err)
 
     if (take_lock(&receiver, err) < 0)
         return -1;
-    if (start_up(&receiver, err) == 0) {
-        dcm_init();
+    dcm_init();
+    if (load_tls(&receiver, err) == 0 && start_up(&receiver, err) == 0) {
         receiver.report = report_open(options->out, archive_path(options->archive));
         status = listen_and_serve(&receiver, err);
         report_close(receiver.report);
     }
+    dcm_tls_free(receiver.tls);
     close(receiver.lock);
     return status;
 }

@@ -4,6 +4,8 @@
 #ifndef PACS_NET_RECEIVER_H
 #define PACS_NET_RECEIVER_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "index/archive.h"
 #include "net/peers.h"
@@ -20,5 +22,10 @@ struct receiver_options {
 /* Refuses when another receiver serves the archive; puts right what a kill or a power loss left; listens; serves
  * until it is told to stop. -1 when it could not start. */
 int receiver_run(const struct receiver_options *options, struct err *err);
+
+/* Whether some pacs-recv serves the archive at the moment (receiver_lock.c). */
+bool receiver_runs(const struct archive *archive);
+/* The lock that says so: its descriptor; ERR_BUSY when another has it. */
+int receiver_lock(const struct archive *archive, struct err *err);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dicom/uid.h"
+#include "net/commit_scp.h"
 #include "net/query_scp.h"
 
 #define FIELD(name) offsetof(struct recv_config, name)
@@ -13,22 +14,23 @@
 /* tests/e2e/92-conf-page.t holds this against pacs.conf(5). */
 /* clang-format off */
 static const struct setting settings[] = {
-    {"port", SETTING_NUMBER, FIELD(port), "11112", 0, 65535},
+    {"port", SETTING_NUMBER, FIELD(port), "11112", 0, 65535, NULL},
     {"bind", SETTING_TEXT, FIELD(bind), NULL, 0, 0, NULL},
+    {"tls-port", SETTING_NUMBER, FIELD(tls_port), "0", 0, 65535, NULL},
     {"aet", SETTING_AET, FIELD(aet), "PACS", 0, 0, NULL},
     {"called-aets", SETTING_AETS, FIELD(called_aets), "any", 0, 0, "any"},
     {"calling-aets", SETTING_AETS, FIELD(calling_aets), "any", 0, 0, "any"},
     {"storage-classes", SETTING_UIDS, FIELD(storage_classes), NULL, 0, 0, "any"},
     {"transfer-syntaxes", SETTING_UIDS, FIELD(transfer_syntaxes), NULL, 0, 0, NULL},
     {"sync", SETTING_CHOICE, FIELD(sync), "object", 0, 0, "object|association|none"},
-    {"find-limit", SETTING_NUMBER, FIELD(find_limit), "0", 0, 1000000000},
-    {"max-pdu", SETTING_NUMBER, FIELD(max_pdu), "131072", 4096, 131072},
-    {"max-associations", SETTING_NUMBER, FIELD(max_associations), "64", 1, 4096},
-    {"max-per-peer", SETTING_NUMBER, FIELD(max_per_peer), "16", 1, 4096},
-    {"timeout", SETTING_NUMBER, FIELD(timeout), "30", 1, 86400},
-    {"idle-timeout", SETTING_NUMBER, FIELD(idle_timeout), "300", 1, 86400},
-    {"negotiation-timeout", SETTING_NUMBER, FIELD(negotiation_timeout), "30", 1, 3600},
-    {"stop-timeout", SETTING_NUMBER, FIELD(stop_timeout), "30", 0, 3600},
+    {"find-limit", SETTING_NUMBER, FIELD(find_limit), "0", 0, 1000000000, NULL},
+    {"max-pdu", SETTING_NUMBER, FIELD(max_pdu), "131072", 4096, 131072, NULL},
+    {"max-associations", SETTING_NUMBER, FIELD(max_associations), "64", 1, 4096, NULL},
+    {"max-per-peer", SETTING_NUMBER, FIELD(max_per_peer), "16", 1, 4096, NULL},
+    {"timeout", SETTING_NUMBER, FIELD(timeout), "30", 1, 86400, NULL},
+    {"idle-timeout", SETTING_NUMBER, FIELD(idle_timeout), "300", 1, 86400, NULL},
+    {"negotiation-timeout", SETTING_NUMBER, FIELD(negotiation_timeout), "30", 1, 3600, NULL},
+    {"stop-timeout", SETTING_NUMBER, FIELD(stop_timeout), "30", 0, 3600, NULL},
 };
 /* clang-format on */
 
@@ -102,7 +104,8 @@ int recv_choose(const struct recv_config *config, const struct dcm_proposal *pro
     bool echo = strcmp(proposal->abstract_syntax, UID_VERIFICATION) == 0;
     enum query_model model;
 
-    if (query_class(proposal->abstract_syntax, &model) != QUERY_NONE)
+    if (query_class(proposal->abstract_syntax, &model) != QUERY_NONE ||
+        strcmp(proposal->abstract_syntax, UID_COMMITMENT) == 0)
         return choose_plain(proposal);
     if (!echo && !recv_stores(config, proposal->abstract_syntax))
         return -1;

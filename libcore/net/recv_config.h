@@ -14,7 +14,7 @@
 #include "net/settings.h"
 
 struct recv_config {
-    long long port, max_pdu, max_associations, max_per_peer;
+    long long port, tls_port, max_pdu, max_associations, max_per_peer;
     long long timeout, idle_timeout, negotiation_timeout, stop_timeout; /* seconds */
     char *bind;                                                         /* NULL: all addresses */
     char *aet;

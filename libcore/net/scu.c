@@ -150,6 +150,11 @@ struct dcm_association *scu_association(struct scu *scu)
     return scu->dialogue.association;
 }
 
+struct dialogue *scu_dialogue(struct scu *scu)
+{
+    return &scu->dialogue;
+}
+
 const struct dcm_context *scu_context(const struct scu *scu, const char *abstract_syntax,
                                       const char *transfer_syntax)
 {

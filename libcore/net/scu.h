@@ -45,6 +45,7 @@ void scu_abort(struct scu *scu);
 
 const struct peer *scu_peer(const struct scu *scu);
 struct dcm_association *scu_association(struct scu *scu);
+struct dialogue *scu_dialogue(struct scu *scu);
 /* The first accepted context for it, with that transfer syntax unless it is NULL; NULL when there is none. */
 const struct dcm_context *scu_context(const struct scu *scu, const char *abstract_syntax,
                                       const char *transfer_syntax);

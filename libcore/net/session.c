@@ -9,6 +9,7 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "net/commit_scp.h"
 #include "net/dimse.h"
 #include "net/listener.h"
 #include "net/pdu.h"
@@ -30,8 +31,9 @@ struct session {
     struct storage *storage;
     const struct dcm_context *contexts[256];
     struct buf out;
-    bool storing; /* the data set that comes is an object */
-    bool asking;  /* it is the identifier of a query */
+    bool storing;   /* the data set that comes is an object */
+    bool asking;    /* it is the identifier of a query */
+    bool committed; /* a storage commitment was asked for */
     struct buf identifier;
     uint64_t echoes;
     int64_t started, stop_deadline; /* stop_deadline 0: not told to stop */
@@ -135,9 +137,13 @@ static enum query_service query_of(const struct session *session, enum query_mod
     return query_class(context(session)->abstract_syntax, model);
 }
 
+/* A request whose identifier is gathered, and which then speaks for itself. */
 static bool is_query(const struct session *session, const struct dimse_command *command)
 {
     enum query_model model;
+
+    if (strcmp(context(session)->abstract_syntax, UID_COMMITMENT) == 0)
+        return command->field == DIMSE_N_ACTION;
 
     switch (query_of(session, &model)) {
     case QUERY_FIND:
@@ -203,6 +209,18 @@ static enum ending query(struct session *session)
 
     session->asking = false;
     switch (message.command->field) {
+    case DIMSE_N_ACTION:
+        session->committed = true;
+        status = commit_scp_action(&dialogue, &message,
+                                   &(struct commit_scp_options){
+                                       .archive = options->archive,
+                                       .peers = options->peers,
+                                       .calling_aet = dcm_calling_aet(session->association),
+                                       .called_aet = dcm_called_aet(session->association),
+                                       .peer = session->name,
+                                   },
+                                   &err);
+        break;
     case DIMSE_C_FIND:
         status = query_scp_find(&dialogue, &message,
                                 &(struct query_scp_options){
@@ -401,6 +419,15 @@ static void end(struct session *session, enum ending ending)
     dcm_close(session->association, LINGER_MS);
 }
 
+/* What was asked for on this association is reported when it is over, on another one. */
+static void report_commitments(const struct session_options *options)
+{
+    struct err err;
+
+    if (commit_deliver(options->archive, options->peers, &err) < 0)
+        log_error("%s", err.text);
+}
+
 void session_run(struct dcm_association *association, const struct session_options *options)
 {
     struct session session = {.association = association, .options = options};
@@ -410,4 +437,6 @@ void session_run(struct dcm_association *association, const struct session_optio
     while ((ending = step(&session)) == GOES_ON)
         ;
     end(&session, ending);
+    if (session.committed)
+        report_commitments(options);
 }

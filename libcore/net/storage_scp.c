@@ -18,6 +18,8 @@ struct storage {
     struct ingest *ingest;     /* opened for the first object: an echo needs no index */
     struct incoming *incoming; /* NULL: the data set is thrown away */
     struct buf head;           /* not yet written */
+    struct data_hash *hash;    /* of the data set so far */
+    size_t hash_place;         /* where it goes in the file */
     struct err err;            /* why it is thrown away */
     struct ingest_report report;
     struct buf comment;
@@ -29,6 +31,7 @@ struct storage *storage_new(const struct storage_options *options)
     struct storage *storage = xcalloc(1, sizeof *storage);
 
     storage->options = *options;
+    storage->hash = data_hash_new();
     return storage;
 }
 
@@ -39,6 +42,7 @@ void storage_free(struct storage *storage)
     storage_drop(storage);
     ingest_free(storage->ingest);
     ingest_report_free(&storage->report);
+    data_hash_free(storage->hash);
     buf_free(&storage->head);
     buf_free(&storage->comment);
     free(storage);
@@ -64,13 +68,17 @@ void storage_begin(struct storage *storage, const struct dimse_command *request,
         .sop_instance_uid = request->instance_uid,
         .transfer_syntax = transfer_syntax,
         .source_aet = storage->options.calling_aet,
+        .with_hash = true,
     };
 
     storage_drop(storage);
     storage->err.code = ERR_NONE;
     storage->incoming = incoming_new(archive_store(storage->options.archive), &storage->err);
-    if (storage->incoming)
-        meta_put(&storage->head, &meta);
+    if (!storage->incoming)
+        return;
+    meta_put(&storage->head, &meta);
+    storage->hash_place = meta_hash_place(&storage->head);
+    data_hash_reset(storage->hash);
 }
 
 static void write_bytes(struct storage *storage, const void *bytes, size_t length)
@@ -92,6 +100,7 @@ void storage_data(struct storage *storage, const void *bytes, size_t length)
 {
     if (!storage->incoming)
         return;
+    data_hash_add(storage->hash, bytes, length);
     if (storage->head.length > 0 && length <= FIRST_WRITE) {
         buf_add(&storage->head, bytes, length);
         length = 0;
@@ -103,6 +112,23 @@ void storage_data(struct storage *storage, const void *bytes, size_t length)
 
 /* ---- the end of an object ---- */
 
+/* Into the head, which a small object still has in memory. */
+static void put_hash(struct storage *storage)
+{
+    char digits[DATA_HASH_SIZE];
+
+    if (!storage->incoming)
+        return;
+    data_hash_get(storage->hash, digits);
+    if (storage->head.length > 0) {
+        memcpy(storage->head.data + storage->hash_place, digits, sizeof digits);
+    } else if (incoming_patch(storage->incoming, storage->hash_place, digits, sizeof digits,
+                              &storage->err) < 0) {
+        incoming_free(storage->incoming);
+        storage->incoming = NULL;
+    }
+}
+
 static enum ingest_result take_in(struct storage *storage, const struct dimse_command *request)
 {
     const struct ingest_options options = {
@@ -113,6 +139,7 @@ static enum ingest_result take_in(struct storage *storage, const struct dimse_co
     };
     struct incoming *incoming;
 
+    put_hash(storage);
     write_head(storage);
     if (!storage->incoming)
         return INGEST_FAILED;

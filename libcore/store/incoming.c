@@ -133,6 +133,19 @@ int incoming_write(struct incoming *incoming, const void *bytes, size_t length, 
     return 0;
 }
 
+int incoming_patch(struct incoming *incoming, uint64_t at, const void *bytes, size_t length,
+                   struct err *err)
+{
+    ssize_t n = pwrite(incoming->fd, bytes, length, (off_t)at);
+
+    incoming->synced = false;
+    if (n == (ssize_t)length)
+        return 0;
+    if (n >= 0)
+        errno = ENOSPC;
+    return err_sys(err, "%s", incoming->path);
+}
+
 /* ---- copying ---- */
 
 static bool cannot_copy_range(int number)

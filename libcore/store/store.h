@@ -60,6 +60,9 @@ struct incoming *incoming_link(struct store *store, const char *path, struct err
 /* Starts write-behind of what has accumulated (sync_file_range), so that the fsync at the end has little
  * left to do. Returns 0, or -1 with ERR_NOSPACE on a full disk. */
 int incoming_write(struct incoming *incoming, const void *bytes, size_t length, struct err *err);
+/* Over bytes that were written before: what is known only at the end of a file but stands at its head. */
+int incoming_patch(struct incoming *incoming, uint64_t at, const void *bytes, size_t length,
+                   struct err *err);
 /* The content of `source` from its start, as a clone where the file system can, else copied in the
  * kernel, else by hand. */
 int incoming_copy(struct incoming *incoming, int source, struct err *err);

@@ -56,4 +56,4 @@ _pacs()
     fi
 }
 
-complete -F _pacs pacs-recv pacs-index pacs-find pacs-export pacs-move pacs-transcode
+complete -F _pacs pacs-recv pacs-index pacs-find pacs-export pacs-move pacs-echo pacs-transcode

@@ -45,7 +45,7 @@ check_same 'none has a dot for a folder' 'find "$A" -name "..*"' ''
 check_same 'nothing came to lie outside' 'ls "$T" | grep -vE "^(archive|out|before)$"' ''
 check_same 'names in quarantine are plain' 'ls "$A/quarantine" | LC_ALL=C grep -v "^[A-Za-z0-9_][A-Za-z0-9._-]*$"' ''
 check_same 'every row has its file' '
-    pacs-find -A "$A" -L instance -k Path --tsv | cut -f2 | while read -r p; do [ -f "$A/$p" ] || echo "no $p"; done' ''
+    pacs-find -A "$A" -L instance -k Path --tsv | cut -f2 | while read -r p; do [ -f "$p" ] || echo "no $p"; done' ''
 check_same 'every file has its row' 'q "SELECT count(*) FROM instance"' "$(find "$A/objects" -type f | wc -l)"
 check_same 'nothing is left in incoming' 'ls "$A/incoming"' ''
 
@@ -67,6 +67,8 @@ pacs-index -q -A "$T/again" "$DATA/odd/good.dcm"
 pacs-index -j 4 -v -A "$T/again" "$DATA/odd" >out4 2>&1
 check_same 'more threads, the same in the same order' 'diff out out4' ''
 rm -rf again
+VALGRIND_OPTS="--suppressions=$SRC/tests/valgrind.supp"
+export VALGRIND_OPTS
 under_valgrind pacs-index -A "$T/again" "$DATA/odd" >out 2>&1
 status=$?
 check_same 'under valgrind' "echo $status" 1

@@ -91,7 +91,7 @@ cp "$DATA/pydicom/test_files/MR_small.dcm" "$A/objects/2001/01/01/by-hand.dcm"
 check_fails 'what is no object in objects/ is named' 1 pacs-index -A "$A" --rebuild
 check_like 'by its path' 'cat "$LAST"' '/objects/stray: not DICOM'
 check_same 'an object in the wrong place is found where it is' \
-    'pacs-find -A "$A" -L instance PatientID=4MR1 -k Path | cut -f2' 'objects/2001/01/01/by-hand.dcm'
+    'pacs-find -A "$A" -L instance PatientID=4MR1 -k Path | cut -f2' "$A/objects/2001/01/01/by-hand.dcm"
 cp "$DATA/ct-study/S1000/I10" "$A/objects/2001/01/01/copy.dcm"
 check_fails 'two of one instance' 1 pacs-index -A "$A" --rebuild
 check_same 'are one row' 'q "SELECT count(*) - count(DISTINCT uid) FROM instance"' 0

@@ -15,7 +15,7 @@ sound()
         sum(series) = (SELECT count(*) FROM series) FROM study"' 1
     check_same "$1: every row has its file" '
         pacs-find -A "$A" -L instance -k Path --tsv | cut -f2 |
-            while read -r p; do case $p in /*) ;; *) p=$A/$p ;; esac; [ -f "$p" ] || echo "no $p"; done' ''
+            while read -r p; do [ -f "$p" ] || echo "no $p"; done' ''
     check_same "$1: every object has its row" \
         'q "SELECT count(*) FROM instance WHERE path IS NULL"' "$(find "$A/objects" -type f | wc -l)"
     check_same "$1: nothing is left in incoming" 'ls "$A/incoming"' ''

@@ -23,7 +23,7 @@ done
 check_same 'each line is whole' 'awk -F "\t" "NF != 9 || \$9 !~ /Z\$/" "$RECV_OUT"' ''
 check_same 'and is of a stored object' 'cut -f1 acks | sort >a; cut -f1 "$RECV_OUT" | sort | diff a -' ''
 check_same 'whose path it names' 'cut -f2 "$RECV_OUT" | xargs ls | wc -l' "$(wc -l <acks)"
-check_same 'the counters agree' 'sqlite3 "$A/index.db" "select sum(instances), sum(bytes) from study"' \
+check_same 'the counters agree' 'sqlite3 -cmd ".timeout 10000" "$A/index.db" "select sum(instances), sum(bytes) from study"' \
     "$(wc -l <acks)|$(cut -f7 "$RECV_OUT" | paste -sd+ | bc)"
 
 # The same objects by all at the same moment: each once.

@@ -194,6 +194,6 @@ check_fails 'a word' 2 pacs-find -A "$A" doe
 check_like 'what may have been meant' 'cat "$LAST"' 'PatientName=doe'
 check_fails 'a sequence has no text' 2 pacs-find -A "$A" ReferencedStudySequence=1
 check_fails 'nor have pixels' 2 pacs-find -A "$A" PixelData=1
-check_fails 'peers come later' 2 pacs-find -A "$A" @PEER
-check_like 'which is said' 'cat "$LAST"' '@PEER.*peers'
+check_fails 'a peer that pacs.conf does not know' 2 pacs-find -A "$A" @PEER
+check_like 'which is said' 'cat "$LAST"' 'PEER: no such peer in pacs.conf'
 done_testing

@@ -14,7 +14,7 @@
 
 rows()
 {
-    sqlite3 "$A/index.db" 'select count(*) from instance' 2>/dev/null || echo 0
+    [ ! -e "$A/index.db" ] || sqlite3 -cmd '.timeout 10000' "$A/index.db" 'select count(*) from instance'
 }
 
 files()

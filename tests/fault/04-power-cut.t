@@ -86,11 +86,18 @@ restart
 verify 'cut right after an import'
 stop_recv
 
-# That this test would see a loss: without fsync there is one.
+# That this test would see a loss: without fsync there is one, in the midst of an association.
 fresh
 restart --sync none
-check 'with --sync none: 60 objects are acknowledged' sender --repeat 20
+sender --repeat 4000 >sender.log 2>&1 &
+pid=$!
+hundred_acks()
+{
+    [ "$(wc -l <acks)" -ge 100 ]
+}
+check 'with --sync none: 100 objects are acknowledged' wait_for 60 hundred_acks
 power_cut
+wait $pid
 restart
 list_stored
 sort -u acks >acked

@@ -29,7 +29,9 @@ request=$((6 + 68 + 4 + 21 + 4 + 4 + 4 + 25 + 4 + 19 + 4 + 8 + 4 + 34 + 4 + 6))
 command=$((12 + 12 + 34 + 40 + 8 + 34))
 data=$(($(stat -c %s "$SMALL") - 144 - $(od -An -tu4 -j140 -N4 "$SMALL")))
 object=$((command + 12 + data))
-step=$(rounds 5 1)
+step=5
+[ -z "${SOAK:-}" ] || step=1
+[ -z "${SAN:-}" ] || step=$((step * 5))
 
 note 'the association request, cut and changed'
 for at in $(seq $((SEED % step)) "$step" $((request - 1))); do

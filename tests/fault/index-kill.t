@@ -20,7 +20,7 @@ examine()
     uniq -d there | sed 's/^/twice: /'
     [ -f "$A/index.db" ] || return 0
     pacs-find -A "$A" -L instance -k Path --tsv 2>/dev/null | cut -f2 | while read -r p; do
-        [ -f "$A/$p" ] || echo "listed and not there: $p"
+        [ -f "$p" ] || echo "listed and not there: $p"
     done
     # What was printed was promised.
     cut -f1 promised | sort -u >uids

@@ -12,7 +12,8 @@
 #     verify NAME [may-quarantine]   checks, and forgets nothing: acks and tries grow over a test
 #     fresh                  a new archive, and empty lists
 #
-# SOAK=1 makes rounds long: `rounds SHORT LONG` prints which.
+# SOAK=1 makes rounds long: `rounds SHORT LONG` prints which; half of SHORT with the sanitizers, under
+# which everything takes several times as long.
 
 SMALL=$DATA/odd/good.dcm
 CT=$DATA/ct-study/S2010/I10
@@ -22,7 +23,13 @@ note "SEED=$SEED"
 
 rounds()
 {
-    if [ -n "${SOAK:-}" ]; then echo "$2"; else echo "$1"; fi
+    if [ -n "${SOAK:-}" ]; then
+        echo "$2"
+    elif [ -n "${SAN:-}" ]; then
+        echo $((($1 + 1) / 2))
+    else
+        echo "$1"
+    fi
 }
 
 # The same numbers for the same seed.

@@ -31,7 +31,7 @@
 
 struct settings {
     const char *called, *calling, *class_uid, *instance_uid, *syntax_uid, *acks, *tries, *omit;
-    const char *cut_at, *reset_at, *abort_at, *stall_at, *corrupt_at, *hold, *seconds;
+    const char *cut_at, *reset_at, *abort_at, *stall_at, *corrupt_at, *hold, *wait_for, *seconds;
     long long max_pdu, our_max_pdu, pdv, repeat, parallel, study_size, seed, fault_in, garbage;
     long long timeout, context_id, odd_pdu, extra, echo, run;
     const char *pdv_lie, *pdu_lie, *group_length_lie, *command_field;
@@ -67,6 +67,7 @@ static const struct option_entry table[] = {
     NUMBER("timeout", timeout, "seconds to wait for each answer (60)"),
     NUMBER("echo", echo, "C-ECHO so many times; no files are needed"),
     TEXT("hold", hold, "SECONDS", "do nothing between negotiation and first message"),
+    TEXT("wait-for", wait_for, "FILE", "... until the file is there"),
     FLAG("no-release", no_release, "close without asking for release"),
     FLAG("expect-rj", expect_rj,
          "print result, source, reason of the rejection; 1 if there is none"),
@@ -328,6 +329,8 @@ static int run_association(struct worker *worker, char **peer)
     line_up(worker);
     if (s->hold)
         rest(strtod(s->hold, NULL));
+    while (s->wait_for && access(s->wait_for, F_OK) < 0)
+        rest(0.002);
     uint64_t nth = 0, until = UINT64_MAX;
     if (s->seconds)
         until = atomic_load(&worker->totals->first_ns) + (uint64_t)(strtod(s->seconds, NULL) * 1e9);

@@ -286,4 +286,5 @@ def main():
         print("ended: %s" % why)
 
 
-main()
+if __name__ == "__main__":
+    main()
