@@ -44,7 +44,7 @@ static const struct option_entry table[] = {
     {0, "lossy", OPTION_FLAG, FIELD(lossy), NULL, "JPEG baseline and extended may lose something"},
     {0, "quality", OPTION_NUMBER, FIELD(quality), "N", "of them, 1 to 100 (90)"},
     {0, "keep-uid", OPTION_FLAG, FIELD(keep_uid), NULL,
-     "the SOP Instance UID stays though something was lost"},
+     "the UID stays though something was lost"},
     {0, "force", OPTION_FLAG, FIELD(force), NULL, "replace what is there"},
     {'0', "null", OPTION_FLAG, FIELD(nul), NULL,
      "lines end with NUL, those read and those printed"},

@@ -41,7 +41,11 @@ static int flush(struct find *find, struct err *err)
         status = dcm_write(find->dialogue->association, find->out.data, find->out.length,
                            find->dialogue->timeout_ms, err);
     buf_clear(&find->out);
-    find->lost |= status < 0;
+    if (status < 0) {
+        find->lost = true;
+        /* Who only does not read is told that it is over. */
+        find->dialogue->broken = err->code != ERR_TIMEOUT;
+    }
     return status;
 }
 

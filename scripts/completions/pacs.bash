@@ -32,6 +32,10 @@ _pacs()
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             return
             ;;
+        pacs-transcode:-o | pacs-transcode:--output)
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+            return
+            ;;
         pacs-export:--format)
             mapfile -t COMPREPLY < <(compgen -W 'folder zip tar tar.gz tar.xz tar.zst' -- "$word")
             return

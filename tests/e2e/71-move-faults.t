@@ -187,7 +187,7 @@ check_like 'says how far it came' 'cat stopped.log' "interrupted: 2 of $objects 
 check_same 'names what it has not sent' 'grep -c ": not sent" stopped.log' $((objects - 2))
 check 'and releases the association' faked '^release'
 stop_child $FAKE_PID
-start_fake do=2:slow
+start_fake do=0:slow
 pacs-find | pacs-move -j 2 --to "FAKE@localhost:$FAKE_PORT" >stopped.log 2>&1 &
 mover=$!
 faked '^store 2'
