@@ -3,7 +3,7 @@
  * itself never goes through a DCMTK data set: frames are found in the file (dicom/verify.h tells where)
  * and go through the codecs one at a time.
  */
-#include "dcmtk/transcode_internal.h"
+#include "dcmtk/transcode_internal.hh"
 
 #include "dcmtk/oflog/oflog.h"
 

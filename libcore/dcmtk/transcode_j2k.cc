@@ -1,7 +1,7 @@
 /*
  * JPEG 2000, and what OpenJPEG decodes of high throughput JPEG 2000.
  */
-#include "dcmtk/transcode_internal.h"
+#include "dcmtk/transcode_internal.hh"
 
 #include <openjpeg.h>
 

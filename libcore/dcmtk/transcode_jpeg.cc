@@ -1,7 +1,7 @@
 /*
  * JPEG by DCMTK's three builds of the IJG library (8, 12 and 16 bits).
  */
-#include "dcmtk/transcode_internal.h"
+#include "dcmtk/transcode_internal.hh"
 
 #include "dcmtk/dcmjpeg/djcparam.h"
 #include "dcmtk/dcmjpeg/djdijg12.h"

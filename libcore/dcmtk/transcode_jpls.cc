@@ -2,7 +2,7 @@
  * JPEG-LS: decoded by CharLS 2, encoded by DCMTK's coder, which is called for one frame in a data set of
  * its own. DCMTK 3.6.7 decodes with an old CharLS that ends the process (assert) on some damaged data.
  */
-#include "dcmtk/transcode_internal.h"
+#include "dcmtk/transcode_internal.hh"
 
 #include "dcmtk/dcmjpls/djcodece.h"
 #include "dcmtk/dcmjpls/djcparam.h"

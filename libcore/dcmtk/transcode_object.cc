@@ -1,7 +1,7 @@
 /*
- * See transcode_internal.h: attributes.
+ * See transcode_internal.hh: attributes.
  */
-#include "dcmtk/transcode_internal.h"
+#include "dcmtk/transcode_internal.hh"
 
 #include <cstdio>
 #include <cstdlib>

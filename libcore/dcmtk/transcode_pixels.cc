@@ -1,7 +1,7 @@
 /*
- * See transcode_internal.h: where the frames are.
+ * See transcode_internal.hh: where the frames are.
  */
-#include "dcmtk/transcode_internal.h"
+#include "dcmtk/transcode_internal.hh"
 
 #include <algorithm>
 #include <cstring>

@@ -1,7 +1,7 @@
 /*
  * RLE (PS3.5 annex G) by DCMTK's byte coder, and deflated image frames (PS3.5 A.4.12) by zlib.
  */
-#include "dcmtk/transcode_internal.h"
+#include "dcmtk/transcode_internal.hh"
 
 #include "dcmtk/dcmdata/dcrledec.h"
 #include "dcmtk/dcmdata/dcrleenc.h"

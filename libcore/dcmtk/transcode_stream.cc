@@ -1,7 +1,7 @@
 /*
- * See transcode_internal.h: bytes in and out.
+ * See transcode_internal.hh: bytes in and out.
  */
-#include "dcmtk/transcode_internal.h"
+#include "dcmtk/transcode_internal.hh"
 
 #include <algorithm>
 #include <cerrno>

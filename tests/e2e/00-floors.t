@@ -28,7 +28,7 @@ floors()
             if (floor != "" && !(floor in below))
                 bad("no such floor: " floor)
             cplusplus = FILENAME !~ /\.[ch]$/
-            if (cplusplus && FILENAME !~ /^libcore\/dcmtk\/[^\/]*\.cc$/)
+            if (cplusplus && FILENAME !~ /^libcore\/dcmtk\/[^\/]*\.(cc|hh)$/)
                 bad("C++ outside libcore/dcmtk")
         }
         /^[ \t]*#[ \t]*include[ \t]*["<]/ {
@@ -40,7 +40,7 @@ floors()
                 bad("include by a relative path: " name)
             # Our own headers are FLOOR/NAME; those of DCMTK are dcmtk/LIBRARY/NAME.
             if (part[1] == "dcmtk" && (depth > 2 || $0 ~ /<dcmtk\//)) {
-                if (FILENAME !~ /^libcore\/dcmtk\/.*\.cc$/)
+                if (FILENAME !~ /^libcore\/dcmtk\/.*\.(cc|hh)$/)
                     bad("header of DCMTK outside libcore/dcmtk/*.cc: " name)
             } else if (depth == 2 && part[1] in is_floor && floor != "" &&
                        index(" " below[floor] " ", " " part[1] " ") == 0) {
