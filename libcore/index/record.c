@@ -66,6 +66,7 @@ struct remembered {
     vr_t vr;       /* VR_NONE: nothing */
     uint16_t size; /* of the bytes */
     uint16_t text_size;
+    bool uid_valid; /* the text was found to be a UID */
     char raw[RAW_MAX];
     char text[TEXT_MAX];
 };
@@ -96,7 +97,7 @@ static void begin_record(struct index_record_memory *memory, const struct scanne
         (size == 0 || memcmp(memory->charset, charset->data, size) == 0))
         return;
     for (size_t i = 0; i < ATTRIBUTE_COUNT; i++)
-        memory->attribute[i].vr = VR_NONE;
+        memory->attribute[i].vr = VR_NONE; /* and is judged anew */
     memory->charset_size = size > RAW_MAX ? SIZE_MAX : size;
     if (size && size <= RAW_MAX)
         memcpy(memory->charset, charset->data, size);
@@ -127,15 +128,18 @@ static void add_text(const struct scanner *scanner, struct index_record_memory *
 {
     const struct scan_value *value = scan_value(scanner, attributes[i].tag);
     size_t start = arena->length;
-    struct remembered *last;
+    struct remembered *last = memory ? &memory->attribute[i] : NULL;
 
     if (!value)
         return;
-    if (!memory || value->size > RAW_MAX) {
+    if (!last || value->size > RAW_MAX) {
+        if (last) {
+            last->vr = VR_NONE;
+            last->uid_valid = false;
+        }
         make_text(scanner, i, arena);
         return;
     }
-    last = &memory->attribute[i];
     if (last->vr == value->vr && last->size == value->size &&
         memcmp(last->raw, value->data, value->size) == 0) {
         buf_add(arena, last->text, last->text_size);
@@ -143,6 +147,7 @@ static void add_text(const struct scanner *scanner, struct index_record_memory *
     }
     make_text(scanner, i, arena);
     last->vr = VR_NONE;
+    last->uid_valid = false;
     if (arena->length - start > TEXT_MAX)
         return;
     last->vr = value->vr;
@@ -178,8 +183,13 @@ int index_record_from_scan(const struct scanner *scanner, struct index_record_me
     start[ATTRIBUTE_COUNT] = arena->length;
     for (size_t i = 0; i < ATTRIBUTE_COUNT; i++)
         record->value[i] = start[i + 1] > start[i] ? arena->data + start[i] : NULL;
-    for (size_t i = 0; i < sizeof uids / sizeof uids[0]; i++)
+    for (size_t i = 0; i < sizeof uids / sizeof uids[0]; i++) {
+        if (memory && record->value[uids[i]] && memory->attribute[uids[i]].uid_valid)
+            continue;
         if (check_uid(record, uids[i], err) < 0)
             return -1;
+        if (memory)
+            memory->attribute[uids[i]].uid_valid = true;
+    }
     return 0;
 }
