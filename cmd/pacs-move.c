@@ -248,18 +248,16 @@ static int send_list(struct work *work, const struct peer *peer, struct err *err
     }
     transcoder_free(options.transcoder);
     dcm_tls_free(tls);
-    log_info("%s: %llu of %llu objects sent, %.1f MB, %llu transcoded", peer->name,
-             (unsigned long long)(counts.done + counts.warned),
-             (unsigned long long)send_list_count(work->list), (double)counts.bytes / 1e6,
-             (unsigned long long)counts.transcoded);
+    unsigned long long taken = counts.done + counts.warned, all = send_list_count(work->list);
+
+    log_info("%s: %llu of %llu objects sent, %.1f MB, %llu transcoded", peer->name, taken, all,
+             (double)counts.bytes / 1e6, (unsigned long long)counts.transcoded);
     if (status == 0)
         return work->failed > 0;
-    if (counts.done + counts.warned + counts.failed == 0 && !interrupted)
+    if (taken + counts.failed == 0 && !interrupted)
         return 2;
     if (interrupted)
-        log_error("interrupted: %llu of %llu objects sent",
-                  (unsigned long long)(counts.done + counts.warned),
-                  (unsigned long long)send_list_count(work->list));
+        log_error("interrupted: %llu of %llu objects sent", taken, all);
     else
         log_error("%s", err->text);
     name_unsent(work);

@@ -80,6 +80,7 @@ static int finish(struct retrieve *retrieve, uint16_t status, const char *commen
     struct dimse_command answer;
     struct dataset *identifier;
     struct buf encoded = {0};
+    unsigned long long sent = retrieve->completed + retrieve->warned;
     int result;
 
     fill(retrieve, status, comment, &answer);
@@ -95,9 +96,8 @@ static int finish(struct retrieve *retrieve, uint16_t status, const char *commen
     buf_free(&encoded);
     log_info("%s: %s: status %04x, %llu of %llu sent, %llu of them transcoded%s%s",
              retrieve->options->peer, retrieve->request.field == DIMSE_C_MOVE ? "C-MOVE" : "C-GET",
-             status, (unsigned long long)(retrieve->completed + retrieve->warned),
-             (unsigned long long)retrieve->total, (unsigned long long)retrieve->transcoded,
-             comment ? ": " : "", comment ? comment : "");
+             status, sent, (unsigned long long)retrieve->total,
+             (unsigned long long)retrieve->transcoded, comment ? ": " : "", comment ? comment : "");
     return result;
 }
 

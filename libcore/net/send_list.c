@@ -253,7 +253,7 @@ int send_cursor_next(struct send_cursor *cursor, struct send_item *item, struct 
 {
     const struct send_list *list = cursor->list;
     uint64_t at = cursor->at;
-    struct entry entry;
+    struct entry entry = {0};
     int more = take(cursor, &entry, sizeof entry, err);
 
     if (more <= 0)

@@ -26,9 +26,9 @@ struct scanner *send_object_scanner(void)
 }
 
 /* Where the data set is, and how it is encoded. */
-static int look(struct send_object *object, int fd, struct scanner *scanner,
-                const struct scan_info **info, struct err *err)
+static int look(struct send_object *object, int fd, struct scanner *scanner, struct err *err)
 {
+    const struct scan_info *info;
     struct stat status;
 
     if (fstat(fd, &status) < 0)
@@ -37,10 +37,10 @@ static int look(struct send_object *object, int fd, struct scanner *scanner,
         return err_set(err, ERR_INPUT, "%s: not a file", object->item->path);
     if (scan_fd(scanner, fd, object->item->path, err) != SCAN_OK)
         return -1;
-    *info = scan_info(scanner);
-    if ((uint64_t)status.st_size <= (*info)->dataset_offset)
+    info = scan_info(scanner);
+    if ((uint64_t)status.st_size <= info->dataset_offset)
         return err_set(err, ERR_INPUT, "%s: holds no data set", object->item->path);
-    object->offset = (*info)->dataset_offset;
+    object->offset = info->dataset_offset;
     object->size = (uint64_t)status.st_size - object->offset;
     return 0;
 }
@@ -55,8 +55,9 @@ int send_object_open(struct send_object *object, const struct send_item *item, i
     object->fd = openat(root, item->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (object->fd < 0)
         return err_sys(err, "%s", item->path);
-    if (look(object, object->fd, scanner, &info, err) < 0)
+    if (look(object, object->fd, scanner, err) < 0)
         return -1;
+    info = scan_info(scanner);
     /* The file decides, not what someone noted about it. */
     syntax = !info->meta_disagrees ? info->transfer_syntax
              : info->big_endian    ? UID_EXPLICIT_BE
@@ -103,7 +104,6 @@ int send_object_convert(struct send_object *object, struct transcoder *transcode
     struct transcode_request request = {.transfer_syntax = transfer_syntax, .lossy = lossy};
     struct send_object changed = *object;
     struct transcode_result result;
-    const struct scan_info *info;
     int in = object->mislabelled ? put_right(object, err) : object->fd, out, status = -1;
 
     if (in < 0)
@@ -111,7 +111,7 @@ int send_object_convert(struct send_object *object, struct transcoder *transcode
     out = temporary_file(err);
     if (out >= 0 &&
         transcoder_run(transcoder, in, object->item->path, &request, out, &result, err) == 0)
-        status = look(&changed, out, scanner, &info, err);
+        status = look(&changed, out, scanner, err);
     if (in != object->fd)
         close(in);
     if (status < 0) {

@@ -320,7 +320,7 @@ static void serve_one(char *text, size_t size, const int descriptors[DESCRIPTORS
 int transcoder_serve(int socket, transcoder_work *work, struct err *err)
 {
     char text[MESSAGE_MAX];
-    int descriptors[DESCRIPTORS], status;
+    int descriptors[DESCRIPTORS] = {-1, -1}, status;
 
     while ((status = next_request(socket, text, sizeof text, descriptors, err)) > 0) {
         serve_one(text, sizeof text, descriptors, work);

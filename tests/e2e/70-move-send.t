@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2034
 # pacs-move sends what lies in the archive as it lies there, in every transfer syntax of the test data; and what the peer
 # does not take so, decoded, with the pixels that DCMTK's and gdcm's own tools find.
 . "$(dirname "$0")/lib.sh"
@@ -22,7 +23,7 @@ check_same 'every object arrives once' 'grep -c ^store "$FAKE_LOG"; ls raw | wc 
 $objects"
 different()
 {
-    for file in $(find "$A/objects" -name '*.dcm'); do
+    find "$A/objects" -name '*.dcm' | while read -r file; do
         uid=$(basename "$file" .dcm)
         data_set "$file" | cmp -s - "raw/$uid" || echo "$uid"
     done
@@ -65,7 +66,7 @@ check 'pacs-recv takes them, four associations at a time' \
     sh -c "pacs-find -A $source | pacs-move -A $source -j 4 --to PACS@localhost:$PORT"
 same_at_recv()
 {
-    for file in $(find "$source/objects" -name '*.dcm'); do
+    find "$source/objects" -name '*.dcm' | while read -r file; do
         copy=$(stored "$(basename "$file" .dcm)")
         [ -n "$copy" ] && [ "$(data_set "$file" | sha256sum)" = "$(data_set "$copy" | sha256sum)" ] && echo same
     done | sort | uniq -c | tr -s ' '
@@ -121,7 +122,6 @@ start_storescp +xi +B
 for file in "$DATA"/one-ct-13-syntaxes/*.dcm "$DATA/pydicom/test_files/CT_small.dcm" "$DATA/pydicom/test_files/SC_rgb_rle.dcm" \
     "$DATA/pydicom/test_files/MR_small_bigendian.dcm" "$DATA/pydicom/test_files/image_dfl.dcm"; do
     [ -f "$file" ] || continue
-    syntax=$(values "$file" 0002,0010 | sed 's/^=//')
     name=$(basename "$file" .dcm)
     rm -rf got/*
     check "$name is sent to a peer that takes implicit VR only" pacs-move --to "X@localhost:$SCP_PORT" "$file"

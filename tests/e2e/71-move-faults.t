@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2034
 # A peer that refuses, aborts, stalls or is gone, and files that are not what they were: what failed is named, the rest is
 # sent, A7xx and lost associations are tried again, other refusals are not.
 . "$(dirname "$0")/lib.sh"

@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2034
 # Workstations and archives retrieve from pacs-recv: C-MOVE and C-GET by DCMTK's, gdcm's and Orthanc's hands, at each level,
 # with what the requestor or the destination does not take decoded for it.
 . "$(dirname "$0")/lib.sh"

@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2034
 # C-MOVE and C-GET at their edges: counts, failed UIDs, cancel, roles, destinations that refuse, requestors that leave or stall,
 # identifiers that are none; nothing stays behind.
 . "$(dirname "$0")/lib.sh"
@@ -18,7 +19,6 @@ images=$(pacs-find -L instance StudyInstanceUID=$ct | cut -f1 | sort)
 count=$(echo "$images" | wc -l)
 # The classes of the study, for C-GET.
 classes=$(pacs-find -L instance -k SOPClassUID StudyInstanceUID=$ct | cut -f2 | sort -u | paste -sd ,)
-uids=$(echo "$images" | paste -sd ,)
 
 # destination [NAME=VALUE...]: the peer DEST of pacs.conf becomes such a one
 destination()
