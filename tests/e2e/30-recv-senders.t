@@ -40,7 +40,7 @@ $uid
 PACSUTILS_01
 RAWSCU"
 check_same 'its length is right' 'dcmdump -q +P 0002,0000 "$file" | sed "s/.*UL \([0-9]*\) .*/\1/"' \
-    "$(($(dcmdump -q "$file" | awk '/^\(0002,/ && !/,0000\)/ { sub(/.*#/, ""); n += 8 + $1; if (/OBx/) n += 4 } END { print n }') + 4))"
+    "$(dcmdump -q "$file" | awk '/^\(0002,/ && !/,0000\)/ { n += $2 == "OB" ? 12 : 8; sub(/.*#/, ""); n += $1 } END { print n }')"
 
 # ---- stock senders: attributes ----
 

@@ -8,7 +8,7 @@ small=$DATA/odd/good.dcm
 check 'by default any AE title may call, and call us anything' start_recv
 check 'one' echoscu -aet SOMEONE -aec SOMETHING localhost "$PORT"
 check 'another' rawscu --aet OTHER --aec THING localhost "$PORT" "$small"
-check_like 'what is no storage is not accepted' 'findscu -v -P -k 0008,0052=PATIENT localhost "$PORT"' \
+check_like 'a service that is not ours is not accepted' 'findscu -v -W -k 0010,0010= localhost "$PORT"' \
     'No Acceptable Presentation Contexts'
 check_like 'a private class is not accepted' \
     'rawscu --fresh --class 1.2.3.4 localhost "$PORT" "$small"' 'presentation context not accepted'
