@@ -13,8 +13,8 @@ enum family { FAMILY_TEXT, FAMILY_UID, FAMILY_NAME, FAMILY_NUMBER, FAMILY_TIME }
 /* One of the values that a key allows. */
 struct item {
     enum match_kind kind;
-    char *text; /* SINGLE, WILD, names as given; RANGE: the lower bound, NULL: open */
-    char *high; /* RANGE */
+    char *text;               /* SINGLE, WILD, names as given; RANGE: the lower bound, NULL: open */
+    char *high;               /* RANGE */
     char *group[NAME_GROUPS]; /* names: folded, NULL: any */
     bool any_group;           /* names: group[0] may be met by any group of the value */
     bool component;           /* names: group[0] may be the family name alone */

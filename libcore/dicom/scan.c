@@ -60,6 +60,7 @@ struct scanner *scanner_new(const tag_t *tags, size_t count)
     free(sorted);
     make_table(scanner);
     scanner->charset = slot_find(scanner, TAG_CHARSET);
+    scanner->filled = xreallocarray(NULL, scanner->count, sizeof(struct slot *));
     return scanner;
 }
 
@@ -73,6 +74,7 @@ void scanner_free(struct scanner *scanner)
     free(scanner->slots);
     free(scanner->tags);
     free(scanner->table);
+    free(scanner->filled);
     free(scanner);
 }
 
@@ -216,10 +218,12 @@ static void start(struct scanner *scanner, const char *name, struct err *err)
     scanner->name = name;
     scanner->err = err;
     scanner->info = (struct scan_info){0};
-    for (size_t i = 0; i < scanner->count; i++) {
-        scanner->slots[i].value.present = false;
-        scanner->slots[i].borrowed = false;
+    for (size_t i = 0; i < scanner->filled_count; i++) {
+        scanner->filled[i]->value.present = false;
+        scanner->filled[i]->borrowed = false;
     }
+    scanner->filled_count = 0;
+    scanner->borrowing = false;
 }
 
 enum scan_result scan_memory(struct scanner *scanner, const void *bytes, size_t length,

@@ -64,6 +64,9 @@ struct scanner {
     uint32_t *table; /* slot_find: numbers of slots from 1, in places that follow from the tag */
     unsigned shift;
     struct slot *charset;
+    struct slot **filled; /* those that hold a value */
+    size_t filled_count;
+    bool borrowing; /* one of them may be `borrowed` */
     struct scan_info info;
     struct source source;
     const char *name;

@@ -44,8 +44,11 @@ void source_free(struct source *source)
 /* Values that point into the buffer get memory of their own. */
 static void save_values(struct scanner *scanner)
 {
-    for (size_t i = 0; i < scanner->count; i++) {
-        struct slot *slot = &scanner->slots[i];
+    if (!scanner->borrowing)
+        return;
+    scanner->borrowing = false;
+    for (size_t i = 0; i < scanner->filled_count; i++) {
+        struct slot *slot = scanner->filled[i];
 
         if (!slot->borrowed)
             continue;

@@ -43,14 +43,25 @@ int walk_broken(struct scanner *scanner, const char *where)
                    where);
 }
 
-/* Whether the length has 32 bits. VRs to come will have such (PS3.5 7.1.2), after two bytes of zero;
- * VRs that never were are written either way, and what stands in those two bytes tells. */
-static bool is_long(vr_t vr, const unsigned char *p)
+/* VRs to come will have a length of 32 bits (PS3.5 7.1.2), after two bytes of zero; VRs that never were
+ * are written either way, and what stands in those two bytes tells. */
+static __attribute__((noinline)) bool unknown_is_long(vr_t vr, const unsigned char *p)
 {
     int first = vr >> 8, second = vr & 0xff;
 
-    return vr_is_long(vr) || (!vr_is_known(vr) && first >= 'A' && first <= 'Z' && second >= 'A' &&
-                              second <= 'Z' && get16(p + 6, false) == 0);
+    return first >= 'A' && first <= 'Z' && second >= 'A' && second <= 'Z' &&
+           get16(p + 6, false) == 0;
+}
+
+/* Whether the length has 32 bits. */
+static inline bool is_long(vr_t vr, const unsigned char *p)
+{
+    const struct vr_letters *letters = vr_first(vr);
+    uint32_t second = UINT32_C(1) << ((vr & 0xff) - 'A') % 32U;
+
+    if (letters->known & second)
+        return letters->is_long & second;
+    return unknown_is_long(vr, p);
 }
 
 /* A header of which twelve bytes are at `p`, or eight where those tell its length. */
@@ -95,10 +106,27 @@ static bool is_pixel_data(tag_t tag)
     return tag >= TAG(0x7fe0, 0x0008) && tag <= TAG(0x7fe0, 0x0010);
 }
 
+/* `vr`: as written. */
+static inline void fill_slot(struct scanner *scanner, struct slot *slot, vr_t vr, uint32_t length,
+                             const unsigned char *bytes, size_t size)
+{
+    struct scan_value *value = &slot->value;
+
+    value->present = true;
+    value->length = length;
+    value->vr = vr_is_known(vr) && vr != VR_UN ? vr : dict_vr(value->tag);
+    value->data = bytes ? (const char *)bytes : "";
+    value->size = size;
+    value->cut = size < length;
+    slot->little = vr == VR_UN;
+    slot->borrowed = size && scanner->source.window == scanner->source.buffer;
+    scanner->borrowing |= slot->borrowed;
+    scanner->filled[scanner->filled_count++] = slot;
+}
+
 /* `at` is at the value. */
 static int keep_value(struct scanner *scanner, struct slot *slot, const struct element *element)
 {
-    struct scan_value *value = &slot->value;
     size_t size = element->length < SCAN_VALUE_MAX ? element->length : SCAN_VALUE_MAX;
     const unsigned char *bytes = NULL;
 
@@ -107,15 +135,7 @@ static int keep_value(struct scanner *scanner, struct slot *slot, const struct e
         size = 0;
     if (size && !(bytes = source_need(scanner, size)))
         return walk_broken(scanner, "a value goes on behind the end");
-    value->present = true;
-    value->length = element->length;
-    value->vr =
-        vr_is_known(element->vr) && element->vr != VR_UN ? element->vr : dict_vr(element->tag);
-    value->data = bytes ? (const char *)bytes : "";
-    value->size = size;
-    value->cut = size < element->length;
-    slot->little = element->vr == VR_UN;
-    slot->borrowed = size && scanner->source.window == scanner->source.buffer;
+    fill_slot(scanner, slot, element->vr, element->length, bytes, size);
     return 0;
 }
 
@@ -245,41 +265,41 @@ static int one_element(struct scanner *scanner, struct walk *walk, const struct 
     return 0;
 }
 
-/* What walk_dataset would do, without its questions, for as long as elements are in the window, in order,
- * wanted or before the last wanted one, and of defined length: most of most headers. Leaves `at` at the
- * first element that is otherwise. */
+/* What walk_dataset would do, without its questions, for as long as elements are explicit little endian, of
+ * known VRs and short, in the window, in order, and wanted or before the last wanted one: most of most
+ * headers. Leaves `at` at the first element that is otherwise. */
 static void walk_ordinary(struct scanner *scanner, struct walk *walk)
 {
     struct source *source = &scanner->source;
-    struct encoding encoding = walk->encoding;
-    const tag_t *tags = scanner->tags;
+    const unsigned char *p = source->window + source->at, *end = source->window + source->have;
     tag_t previous = walk->previous, last = scanner->last;
-    uint64_t at = source->at, have = source->have;
-    size_t next = walk->next;
+    const tag_t *wanted = scanner->tags + walk->next;
 
-    while (at + 12 <= have) {
-        struct element element;
-        uint64_t value;
+    /* Then a tag between `previous` and `last` is neither an item nor one of the meta header. */
+    if (TAG_GROUP(previous) < 3 || last >= TAG(0x7fe0, 0))
+        return;
+    while (end - p >= 8) {
+        uint64_t word = get64(p, false);
+        tag_t tag = (tag_t)(word << 16 | (word >> 16 & 0xffff));
+        vr_t vr = (vr_t)((word >> 24 & 0xff00) | (word >> 40 & 0xff));
+        size_t length = word >> 48;
+        const struct vr_letters *letters = vr_first(vr);
 
-        parse_header(source->window + at, encoding, &element);
-        value = at + element.header;
-        if (element.tag < previous || element.tag > last || TAG_GROUP(element.tag) == 2 ||
-            TAG_GROUP(element.tag) == 0xfffe || element.length == UNDEFINED)
+        if (tag < previous || tag > last ||
+            !((letters->known & ~letters->is_long) >> ((vr & 0xff) - 'A') % 32U & 1) ||
+            length > (size_t)(end - p) - 8)
             break;
-        while (tags[next] < element.tag)
-            next++;
-        if (tags[next] == element.tag && !scanner->slots[next].value.present) {
-            if (value + element.length > have)
-                break;
-            source->at = value;
-            keep_value(scanner, &scanner->slots[next], &element);
-        }
-        previous = element.tag;
-        at = value + element.length;
+        while (*wanted < tag)
+            wanted++;
+        if (*wanted == tag && !scanner->slots[wanted - scanner->tags].value.present)
+            fill_slot(scanner, &scanner->slots[wanted - scanner->tags], vr, (uint32_t)length,
+                      length ? p + 8 : NULL, length);
+        previous = tag;
+        p += 8 + length;
     }
-    source->at = at;
+    source->at = (uint64_t)(p - source->window);
     walk->previous = previous;
-    walk->next = next;
+    walk->next = (size_t)(wanted - scanner->tags);
 }
 
 /* Behind the last wanted tag nothing is judged. */
@@ -295,7 +315,8 @@ int walk_dataset(struct scanner *scanner, struct encoding encoding)
     struct element element;
 
     for (;;) {
-        if (walk.begun && walk.seen && walk.ordered)
+        if (walk.seen && walk.ordered && encoding.explicit_vr && !encoding.big_endian &&
+            source->at < source->have)
             walk_ordinary(scanner, &walk);
         if (!read_header(scanner, encoding, &element)) {
             if (!source->error && !source->broken && !source->beyond && source_left(source) == 0)

@@ -11,28 +11,41 @@
 
 #define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Digits, and dots between them: eight characters at a time, the first one in the lowest byte. */
+struct uid_check {
+    uint64_t dot_before, wrong;
+};
+
+/* Eight characters, the first one in the lowest byte. */
+static inline void check_word(struct uid_check *check, uint64_t word)
+{
+    uint64_t other = word ^ EACH_BYTE('.');
+    uint64_t dots = ~(((other & EACH_BYTE(0x7f)) + EACH_BYTE(0x7f)) | other) & EACH_BYTE(0x80);
+
+    check->wrong |= dots & (dots << 8 | check->dot_before);
+    check->dot_before = dots >> 56;
+    word += dots >> 6; /* '.' + 2 is '0' */
+    check->wrong |=
+        (word | (word - EACH_BYTE('0')) | (word + EACH_BYTE(0x7f - '9'))) & EACH_BYTE(0x80);
+}
+
+/* Digits, and dots between them. */
 bool uid_valid(const char *uid, size_t length)
 {
-    uint64_t dot_before = 0x80, wrong = 0; /* a dot at the start is one too many */
+    struct uid_check check = {0x80, 0}; /* a dot at the start is one too many */
+    uint64_t word;
 
     if (length == 0 || length > UID_MAX || uid[length - 1] == '.')
         return false;
-    for (size_t i = 0; i < length; i += sizeof(uint64_t)) {
-        uint64_t word = EACH_BYTE('0'), other, dots;
-        size_t left = length - i;
-
-        memcpy(&word, uid + i, left < sizeof word ? left : sizeof word);
-        word = le64toh(word);
-        other = word ^ EACH_BYTE('.');
-        dots = ~(((other & EACH_BYTE(0x7f)) + EACH_BYTE(0x7f)) | other) & EACH_BYTE(0x80);
-        wrong |= dots & (dots << 8 | dot_before);
-        dot_before = dots >> 56;
-        word += dots >> 6; /* '.' + 2 is '0' */
-        wrong |=
-            (word | (word - EACH_BYTE('0')) | (word + EACH_BYTE(0x7f - '9'))) & EACH_BYTE(0x80);
+    for (; length >= sizeof word; uid += sizeof word, length -= sizeof word) {
+        memcpy(&word, uid, sizeof word);
+        check_word(&check, le64toh(word));
     }
-    return !wrong;
+    word = EACH_BYTE('0');
+    if (length) {
+        memcpy(&word, uid, length);
+        check_word(&check, le64toh(word));
+    }
+    return !check.wrong;
 }
 
 const struct uid_entry *uid_find(const char *uid)

@@ -21,45 +21,41 @@ enum shape {
     SHAPE_LEFT = 32,   /* spaces before it are padding too */
 };
 
-static unsigned shape_of(vr_t vr)
+#define LETTERS(vr) [((vr) >> 8) - 'A'][((vr)&0xff) - 'A']
+static const unsigned char shapes[26][26] = {
+    LETTERS(VR_PN) = SHAPE_TEXT,
+    LETTERS(VR_UC) = SHAPE_TEXT,
+    LETTERS(VR_LO) = SHAPE_TEXT | SHAPE_LEFT,
+    LETTERS(VR_SH) = SHAPE_TEXT | SHAPE_LEFT,
+    LETTERS(VR_LT) = SHAPE_TEXT | SHAPE_SINGLE,
+    LETTERS(VR_ST) = SHAPE_TEXT | SHAPE_SINGLE,
+    LETTERS(VR_UT) = SHAPE_TEXT | SHAPE_SINGLE,
+    LETTERS(VR_UR) = SHAPE_TEXT | SHAPE_SINGLE,
+    LETTERS(VR_AS) = SHAPE_TEXT,
+    LETTERS(VR_DA) = SHAPE_TEXT,
+    LETTERS(VR_DT) = SHAPE_TEXT,
+    LETTERS(VR_TM) = SHAPE_TEXT,
+    LETTERS(VR_UI) = SHAPE_TEXT,
+    LETTERS(VR_AE) = SHAPE_TEXT | SHAPE_LEFT,
+    LETTERS(VR_CS) = SHAPE_TEXT | SHAPE_LEFT,
+    LETTERS(VR_DS) = SHAPE_TEXT | SHAPE_LEFT,
+    LETTERS(VR_IS) = SHAPE_TEXT | SHAPE_LEFT,
+    LETTERS(VR_US) = SHAPE_NUMBER,
+    LETTERS(VR_SS) = SHAPE_NUMBER,
+    LETTERS(VR_UL) = SHAPE_NUMBER,
+    LETTERS(VR_SL) = SHAPE_NUMBER,
+    LETTERS(VR_UV) = SHAPE_NUMBER,
+    LETTERS(VR_SV) = SHAPE_NUMBER,
+    LETTERS(VR_FL) = SHAPE_NUMBER,
+    LETTERS(VR_FD) = SHAPE_NUMBER,
+    LETTERS(VR_AT) = SHAPE_NUMBER,
+};
+
+static inline unsigned shape_of(vr_t vr)
 {
-    switch (vr) {
-    case VR_PN:
-    case VR_UC:
-        return SHAPE_TEXT;
-    case VR_LO:
-    case VR_SH:
-        return SHAPE_TEXT | SHAPE_LEFT;
-    case VR_LT:
-    case VR_ST:
-    case VR_UT:
-        return SHAPE_TEXT | SHAPE_SINGLE;
-    case VR_UR:
-        return SHAPE_TEXT | SHAPE_SINGLE;
-    case VR_AS:
-    case VR_DA:
-    case VR_DT:
-    case VR_TM:
-    case VR_UI:
-        return SHAPE_TEXT;
-    case VR_AE:
-    case VR_CS:
-    case VR_DS:
-    case VR_IS:
-        return SHAPE_TEXT | SHAPE_LEFT;
-    case VR_US:
-    case VR_SS:
-    case VR_UL:
-    case VR_SL:
-    case VR_UV:
-    case VR_SV:
-    case VR_FL:
-    case VR_FD:
-    case VR_AT:
-        return SHAPE_NUMBER;
-    default:
-        return SHAPE_BULK;
-    }
+    unsigned first = (vr >> 8) - 'A', second = (vr & 0xff) - 'A';
+
+    return first < 26 && second < 26 ? shapes[first][second] : SHAPE_BULK;
 }
 
 /* ---- text ---- */
@@ -158,23 +154,16 @@ static bool is_ordinary(const char *bytes, size_t size)
     return !has_special(word);
 }
 
-static void add_text(vr_t vr, const char *bytes, size_t size, const char *specific,
-                     size_t specific_size, struct buf *out)
+/* What is not ordinary, without padding at its end. */
+static __attribute__((noinline)) void add_odd_text(vr_t vr, const char *bytes, size_t size,
+                                                   const char *specific, size_t specific_size,
+                                                   struct buf *out)
 {
-    unsigned shape = shape_of(vr);
     size_t start = out->length;
 
-    while (size && is_padding(bytes[size - 1]))
-        size--;
-    if (is_ordinary(bytes, size)) {
-        for (; shape & SHAPE_LEFT && size && *bytes == ' '; size--)
-            bytes++;
-        buf_add(out, bytes, size);
-        return;
-    }
     charset_to_utf8(specific ? specific : "", specific_size, vr, bytes, size, out);
     if (out->length > start)
-        trim_values(out, start, shape);
+        trim_values(out, start, shape_of(vr));
     if (out->length > start)
         replace_nul(out, start);
 }
@@ -268,26 +257,37 @@ static size_t width_of(vr_t vr)
     }
 }
 
+static __attribute__((noinline)) void add_numbers(vr_t vr, bool big_endian, const char *bytes,
+                                                  size_t size, struct buf *out)
+{
+    size_t width = width_of(vr);
+
+    for (size_t at = 0; at + width <= size; at += width) {
+        if (at)
+            buf_addc(out, '\\');
+        add_number(out, vr, (const unsigned char *)bytes + at, big_endian);
+    }
+}
+
 void value_to_text(vr_t vr, bool big_endian, const char *bytes, size_t size, const char *specific,
                    size_t specific_size, struct buf *out)
 {
-    size_t width;
+    unsigned shape = shape_of(vr);
 
-    switch (shape_of(vr) & SHAPE_KIND) {
-    case SHAPE_TEXT:
-        add_text(vr, bytes, size, specific, specific_size, out);
-        break;
-    case SHAPE_NUMBER:
-        width = width_of(vr);
-        for (size_t at = 0; at + width <= size; at += width) {
-            if (at)
-                buf_addc(out, '\\');
-            add_number(out, vr, (const unsigned char *)bytes + at, big_endian);
-        }
-        break;
-    default:
-        break;
+    if ((shape & SHAPE_KIND) != SHAPE_TEXT) {
+        if (shape == SHAPE_NUMBER)
+            add_numbers(vr, big_endian, bytes, size, out);
+        return;
     }
+    while (size && is_padding(bytes[size - 1]))
+        size--;
+    if (!is_ordinary(bytes, size)) {
+        add_odd_text(vr, bytes, size, specific, specific_size, out);
+        return;
+    }
+    for (; shape & SHAPE_LEFT && size && *bytes == ' '; size--)
+        bytes++;
+    buf_add(out, bytes, size);
 }
 
 bool value_is_text(vr_t vr)

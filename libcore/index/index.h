@@ -80,11 +80,16 @@ struct index_record {
 
 /* The tags that a scanner must look for, to fill a record. */
 const tag_t *index_tags(size_t *count);
+/* Values of the records before: those of the next object are mostly the same, and then need not be made
+ * again. */
+struct index_record_memory;
+struct index_record_memory *index_record_memory_new(void);
+void index_record_memory_free(struct index_record_memory *memory);
 /* From the last scan. The texts live in `arena`, which the caller clears between objects. Checks
  * the four UIDs (class, study, series, instance) for form: ERR_INPUT names what is wrong. Fills
- * `value` and clears the rest. */
-int index_record_from_scan(const struct scanner *scanner, struct index_record *record,
-                           struct buf *arena, struct err *err);
+ * `value` and clears the rest. `memory` may be NULL. */
+int index_record_from_scan(const struct scanner *scanner, struct index_record_memory *memory,
+                           struct index_record *record, struct buf *arena, struct err *err);
 
 enum index_added { INDEX_ERROR = -1, INDEX_ADDED = 0, INDEX_EXISTS = 1 };
 

@@ -33,7 +33,7 @@ enum statement {
     SQL_FOLDER_FIND,
     SQL_FOLDER_INSERT,
     SQL_FILE_FIND,
-    SQL_FILE_INSERT,
+    SQL_FILES_INSERT,
     SQL_FILE_PUT,
     SQL_FILE_DELETE,
     SQL_FILE_LIST,
@@ -63,6 +63,8 @@ enum statement {
     SQL_OBJECTS_OF_INSTANCE,
     SQL_COUNT
 };
+
+#define WAITING_FILES 16 /* of SQL_FILES_INSERT */
 
 struct writer; /* what the writer remembers between objects: writer.c */
 
@@ -125,6 +127,9 @@ void writer_free(struct writer *writer);
 void writer_forget(struct writer *writer);
 /* Writes the counters that have changed. */
 int writer_flush(struct index *index, struct err *err);
+/* Enters the files that wait for it (writer_files.c): before their table, or an instance that one of them
+ * may take away, is looked at. */
+int files_flush(struct index *index, struct err *err);
 /* The study's counters are made anew at the next flush. */
 void writer_recount(struct index *index, int64_t study);
 /* The study's series, counters and lists as its instances say; removes what is empty. */

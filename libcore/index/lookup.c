@@ -34,7 +34,7 @@ int index_find_instance(struct index *index, const char *sop_uid, struct index_i
     const char *folder, *name;
     int result;
 
-    if (!statement)
+    if (!statement || files_flush(index, err) < 0)
         return -1;
     memset(row, 0, sizeof *row);
     bind_text(statement, 1, sop_uid);
@@ -97,7 +97,7 @@ int index_stats(struct index *index, struct index_statistics *statistics, struct
                                &statistics->instances, &statistics->in_place, &statistics->bytes,
                                &statistics->files};
 
-    if (!statement)
+    if (!statement || files_flush(index, err) < 0)
         return -1;
     memset(statistics, 0, sizeof *statistics);
     if (sqlite3_step(statement) != SQLITE_ROW) {
@@ -144,7 +144,7 @@ int64_t index_folder_files(struct index *index, const char *path, index_each_fil
     int64_t folder = folder_of(index, path, strlen(path), err), count = 0;
     int result = SQLITE_DONE, status = 0;
 
-    if (!statement || folder < 0)
+    if (!statement || folder < 0 || files_flush(index, err) < 0)
         return -1;
     if (folder == 0)
         return 0;
@@ -175,7 +175,7 @@ int64_t index_folders(struct index *index, const char *path, index_each_folder *
     int64_t count = 0;
     int result = SQLITE_DONE, status = 0;
 
-    if (!statement)
+    if (!statement || files_flush(index, err) < 0)
         return -1;
     bind_text(statement, 1, strcmp(path, "/") == 0 ? "" : path);
     while (status == 0 && (result = sqlite3_step(statement)) == SQLITE_ROW) {
@@ -195,7 +195,7 @@ int index_file_remove(struct index *index, const char *path, struct err *err)
     int64_t folder, instance = 0;
     int result;
 
-    if (index_need_transaction(index, err) < 0)
+    if (index_need_transaction(index, err) < 0 || files_flush(index, err) < 0)
         return -1;
     if (!slash)
         return 0;

@@ -31,6 +31,7 @@ void object_reader_init(struct object_reader *reader)
     tags[count + 1] = SOURCE_AET;
     tags[count + 2] = SENDING_AET;
     reader->scanner = scanner_new(tags, count + 3);
+    reader->memory = index_record_memory_new();
     reader->text = (struct buf){0};
     free(tags);
 }
@@ -40,6 +41,8 @@ void object_reader_free(struct object_reader *reader)
     if (reader->scanner)
         scanner_free(reader->scanner);
     reader->scanner = NULL;
+    index_record_memory_free(reader->memory);
+    reader->memory = NULL;
     buf_free(&reader->text);
 }
 
@@ -111,7 +114,8 @@ enum object_kind object_read(struct object_reader *reader, int fd, const char *n
     } else if (is_directory(reader)) {
         kind = OBJECT_DIRECTORY;
         err_set(err, ERR_INPUT, "%s: a DICOMDIR, no object", name);
-    } else if (index_record_from_scan(reader->scanner, &object->record, &object->arena, err) < 0) {
+    } else if (index_record_from_scan(reader->scanner, reader->memory, &object->record,
+                                      &object->arena, err) < 0) {
         kind = OBJECT_BROKEN;
         err_prefix(err, "%s", name);
     } else {

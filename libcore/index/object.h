@@ -27,6 +27,7 @@ void object_free(struct object *object);
 
 struct object_reader {
     struct scanner *scanner;
+    struct index_record_memory *memory;
     struct buf text;
 };
 

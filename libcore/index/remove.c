@@ -79,7 +79,7 @@ int index_remove_instance(struct index *index, int64_t id, struct err *err)
     char *name = NULL;
     int result, status = -1;
 
-    if (!statement || index_need_transaction(index, err) < 0)
+    if (!statement || index_need_transaction(index, err) < 0 || files_flush(index, err) < 0)
         return -1;
     sqlite3_bind_int64(statement, 1, id);
     result = sqlite3_step(statement);

@@ -53,8 +53,6 @@ static const char *const text[SQL_COUNT] = {
     [SQL_FOLDER_FIND] = "SELECT id FROM folder WHERE path = ?1",
     [SQL_FOLDER_INSERT] = "INSERT INTO folder(path) VALUES(?1)",
     [SQL_FILE_FIND] = "SELECT instance FROM file WHERE folder = ?1 AND name = ?2",
-    [SQL_FILE_INSERT] = "INSERT INTO file(folder, name, size, mtime, instance) "
-                        "VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
     [SQL_FILE_PUT] = "INSERT OR REPLACE INTO file(folder, name, size, mtime, instance) "
                      "VALUES(?1, ?2, ?3, ?4, ?5)",
     [SQL_FILE_DELETE] = "DELETE FROM file WHERE folder = ?1 AND name = ?2",
@@ -159,6 +157,11 @@ void statement_text(enum statement which, struct buf *sql)
     case SQL_INSTANCE_INSERT:
         insert_text(LEVEL_INSTANCE, "series, size, mtime, received, calling, folder, path",
                     " ON CONFLICT DO NOTHING", sql);
+        break;
+    case SQL_FILES_INSERT:
+        buf_adds(sql, "INSERT OR IGNORE INTO file(folder, name, size, mtime, instance) VALUES");
+        for (int i = 0; i < WAITING_FILES; i++)
+            buf_adds(sql, i ? ", (?, ?, ?, ?, ?)" : "(?, ?, ?, ?, ?)");
         break;
     default:
         buf_adds(sql, text[which]);

@@ -14,7 +14,9 @@
 #define CLASSES_MAX    16384
 
 #define FIRST_OF_INSTANCE ATTRIBUTE_SOP_INSTANCE_UID
-_Static_assert(ATTRIBUTE_COUNT - FIRST_OF_INSTANCE < 32, "struct writer has a bit for each");
+_Static_assert(FIRST_OF_INSTANCE < BOUND_MAX &&
+                   ATTRIBUTE_COUNT - FIRST_OF_INSTANCE + 8 <= BOUND_MAX,
+               "room in struct writer");
 #define IS_OF_INSTANCE(name, keyword, group, element, vr, level, column, use) \
     +(LEVEL_##level == LEVEL_INSTANCE)
 _Static_assert(ATTRIBUTES(IS_OF_INSTANCE) == ATTRIBUTE_COUNT - FIRST_OF_INSTANCE,
@@ -37,67 +39,91 @@ static bool plain_integer(const char *text, int64_t *value)
     return true;
 }
 
-/* One attribute; `bound`: whether the parameter holds anything, as it is before and afterwards. */
-static int bind_value(struct index *index, sqlite3_stmt *statement, int at, size_t i,
-                      const char *value, bool *bound, struct err *err)
+/* ---- parameters that know what they hold ---- */
+
+static void set_nothing(sqlite3_stmt *statement, struct bound *bound, int at)
+{
+    if (bound->kind != BOUND_NOTHING)
+        sqlite3_bind_null(statement, at);
+    bound->kind = BOUND_NOTHING;
+}
+
+static void set_number(sqlite3_stmt *statement, struct bound *bound, int at, int64_t number)
+{
+    if (bound->kind != BOUND_NUMBER || bound->number != number)
+        sqlite3_bind_int64(statement, at, number);
+    bound->kind = BOUND_NUMBER;
+    bound->number = number;
+}
+
+static void set_text(sqlite3_stmt *statement, struct bound *bound, int at, const char *text)
+{
+    size_t length = strlen(text);
+
+    if (length >= sizeof bound->text) {
+        sqlite3_bind_text(statement, at, text, (int)length, SQLITE_STATIC);
+        bound->kind = BOUND_UNKNOWN;
+    } else if (bound->kind != BOUND_TEXT || strcmp(bound->text, text) != 0) {
+        memcpy(bound->text, text, length + 1);
+        sqlite3_bind_text(statement, at, bound->text, (int)length, SQLITE_STATIC);
+        bound->kind = BOUND_TEXT;
+    }
+}
+
+static int set_attribute(struct index *index, sqlite3_stmt *statement, struct bound *bound, int at,
+                         size_t i, const char *value, struct err *err)
 {
     int64_t number;
 
-    if (i == ATTRIBUTE_PATIENT_ID || i == ATTRIBUTE_ISSUER_OF_PATIENT_ID)
-        value = value ? value : "";
-    else if (!value || !*value) {
-        if (*bound)
-            sqlite3_bind_null(statement, at);
-        *bound = false;
-        return 0;
-    }
-    *bound = true;
-    if (i == ATTRIBUTE_SOP_CLASS_UID || i == ATTRIBUTE_TRANSFER_SYNTAX_UID) {
+    if (i == ATTRIBUTE_PATIENT_ID || i == ATTRIBUTE_ISSUER_OF_PATIENT_ID) {
+        set_text(statement, bound, at, value ? value : "");
+    } else if (!value || !*value) {
+        set_nothing(statement, bound, at);
+    } else if (i == ATTRIBUTE_SOP_CLASS_UID || i == ATTRIBUTE_TRANSFER_SYNTAX_UID) {
         number =
             term_id(index, i == ATTRIBUTE_SOP_CLASS_UID ? TERM_CLASS : TERM_SYNTAX, value, err);
         if (number < 0)
             return -1;
-        sqlite3_bind_int64(statement, at, number);
+        set_number(statement, bound, at, number);
     } else if ((attributes[i].vr == VR_IS || attributes[i].vr == VR_US) &&
                plain_integer(value, &number)) {
-        sqlite3_bind_int64(statement, at, number);
+        set_number(statement, bound, at, number);
     } else {
-        sqlite3_bind_text(statement, at, value, -1, SQLITE_STATIC);
+        set_text(statement, bound, at, value);
     }
     return 0;
 }
 
-/* The attributes of a level as ?1, ?2 ...; returns the number of the next parameter, or -1. */
+/* The attributes of a level as ?1, ?2 ...; returns the number of the next parameter, or -1. the
+ * texts are the record's or the writer's, until its next call. */
 static int bind_level(struct index *index, sqlite3_stmt *statement, enum query_level level,
                       const struct index_record *record, struct err *err)
 {
+    struct bound *bound = index->writer->other_bound;
     int at = 1;
 
+    memset(bound, 0, sizeof index->writer->other_bound);
     for (size_t i = 0; i < ATTRIBUTE_COUNT; i++) {
-        bool bound = true;
-
-        if (attributes[i].level == level &&
-            bind_value(index, statement, at++, i, record->value[i], &bound, err) < 0)
+        if (attributes[i].level != level)
+            continue;
+        if (set_attribute(index, statement, &bound[at], at, i, record->value[i], err) < 0)
             return -1;
+        at++;
     }
     return at;
 }
 
-/* As bind_level. The attributes of an instance come last in their table, and most objects lack most of
- * them: what holds nothing is not bound to nothing again. */
+/* As bind_level. The attributes of an instance come last in their table. Most objects lack most of them
+ * and have others as the object before: those need not be bound again. */
 static int bind_instance(struct index *index, sqlite3_stmt *statement,
                          const struct index_record *record, struct err *err)
 {
-    uint32_t *bits = &index->writer->bound;
+    struct bound *bound = index->writer->bound;
     int at = 1;
 
-    for (size_t i = FIRST_OF_INSTANCE; i < ATTRIBUTE_COUNT; i++, at++) {
-        bool bound = *bits >> at & 1;
-
-        if (bind_value(index, statement, at, i, record->value[i], &bound, err) < 0)
+    for (size_t i = FIRST_OF_INSTANCE; i < ATTRIBUTE_COUNT; i++, at++)
+        if (set_attribute(index, statement, &bound[at], at, i, record->value[i], err) < 0)
             return -1;
-        *bits = (*bits & ~(UINT32_C(1) << at)) | (uint32_t)bound << at;
-    }
     return at;
 }
 
@@ -393,19 +419,6 @@ static int check_record(const struct index_record *record, struct err *err)
     return 0;
 }
 
-/* A lookup of one key. 1 when there is a row, `id` its first column. */
-static int look(struct index *index, sqlite3_stmt *statement, int64_t *id, struct err *err)
-{
-    int result = sqlite3_step(statement);
-
-    if (result == SQLITE_ROW)
-        *id = sqlite3_column_int64(statement, 0);
-    sqlite3_reset(statement);
-    if (result == SQLITE_ROW)
-        return 1;
-    return result == SQLITE_DONE ? 0 : index_failed(index, err);
-}
-
 static int instance_exists(struct index *index, const char *uid, struct err *err)
 {
     sqlite3_stmt *statement;
@@ -417,66 +430,7 @@ static int instance_exists(struct index *index, const char *uid, struct err *err
     if (!statement)
         return -1;
     bind_text(statement, 1, uid);
-    return look(index, statement, &id, err);
-}
-
-static int64_t split_path(struct index *index, const char *path, const char **name, struct err *err)
-{
-    const char *slash = strrchr(path, '/');
-
-    *name = slash ? slash + 1 : path;
-    if (!slash)
-        return writer_folder(index, ".", 1, true, err);
-    return writer_folder(index, slash == path ? "/" : path,
-                         slash == path ? 1 : (size_t)(slash - path), true, err);
-}
-
-static int put_file(struct index *index, enum statement how, int64_t folder, const char *name,
-                    uint64_t size, int64_t mtime_ns, int64_t instance, struct err *err)
-{
-    sqlite3_stmt *statement = index_statement(index, how, err);
-
-    if (!statement)
-        return -1;
-    sqlite3_bind_int64(statement, 1, folder);
-    bind_text(statement, 2, name);
-    sqlite3_bind_int64(statement, 3, (int64_t)size);
-    sqlite3_bind_int64(statement, 4, mtime_ns);
-    if (instance)
-        sqlite3_bind_int64(statement, 5, instance);
-    else
-        sqlite3_bind_null(statement, 5);
-    return index_step(index, statement, err);
-}
-
-/* The file was rewritten with another object in it: the row of the first goes. */
-static int drop_previous(struct index *index, int64_t folder, const char *name, struct err *err)
-{
-    sqlite3_stmt *statement = index_statement(index, SQL_FILE_FIND, err);
-    int64_t instance = 0;
-
-    if (!statement)
-        return -1;
-    sqlite3_bind_int64(statement, 1, folder);
-    bind_text(statement, 2, name);
-    if (look(index, statement, &instance, err) < 0)
-        return -1;
-    return instance > 0 ? index_remove_instance(index, instance, err) : 0;
-}
-
-/* The file of a new instance. It is hardly ever known already: to try costs half of asking first. */
-static int add_file(struct index *index, int64_t folder, const char *name,
-                    const struct index_record *record, int64_t instance, struct err *err)
-{
-    if (put_file(index, SQL_FILE_INSERT, folder, name, record->size, record->mtime_ns, instance,
-                 err) < 0)
-        return -1;
-    if (sqlite3_changes(index->db) > 0)
-        return 0;
-    if (drop_previous(index, folder, name, err) < 0)
-        return -1;
-    return put_file(index, SQL_FILE_PUT, folder, name, record->size, record->mtime_ns, instance,
-                    err);
+    return look_up(index, statement, &id, err);
 }
 
 static int64_t size_of(const struct index_record *record)
@@ -489,24 +443,29 @@ static enum index_added insert_instance(struct index *index, const struct entry 
                                         const char *name, struct err *err)
 {
     sqlite3_stmt *statement = index_statement(index, SQL_INSTANCE_INSERT, err);
+    const int64_t number[] = {series->id, size_of(record), record->mtime_ns, record->received_ms};
     int64_t calling = term_id(index, TERM_CALLING, record->calling_aet, err);
+    struct bound *bound = index->writer->bound;
     int at;
 
     if (!statement || calling < 0 || (at = bind_instance(index, statement, record, err)) < 0)
         return INDEX_ERROR;
-    sqlite3_bind_int64(statement, at++, series->id);
-    sqlite3_bind_int64(statement, at++, size_of(record));
-    sqlite3_bind_int64(statement, at++, record->mtime_ns);
-    sqlite3_bind_int64(statement, at++, record->received_ms);
+    for (size_t i = 0; i < sizeof number / sizeof number[0]; i++, at++)
+        set_number(statement, &bound[at], at, number[i]);
     if (calling)
-        sqlite3_bind_int64(statement, at++, calling);
+        set_number(statement, &bound[at], at, calling);
     else
-        sqlite3_bind_null(statement, at++);
+        set_nothing(statement, &bound[at], at);
+    at++;
     if (name)
-        sqlite3_bind_int64(statement, at++, folder);
+        set_number(statement, &bound[at], at, folder);
     else
-        sqlite3_bind_null(statement, at++);
-    bind_text(statement, at, name);
+        set_nothing(statement, &bound[at], at);
+    at++;
+    if (name)
+        set_text(statement, &bound[at], at, name);
+    else
+        set_nothing(statement, &bound[at], at);
     if (index_step(index, statement, err) < 0)
         return INDEX_ERROR;
     return sqlite3_changes(index->db) > 0 ? INDEX_ADDED : INDEX_EXISTS;
@@ -562,7 +521,7 @@ static int place_object(struct index *index, struct entry *study, const struct i
     }
     if (!path)
         return 0;
-    *folder = split_path(index, path, name, err);
+    *folder = file_folder(index, path, name, err);
     return *folder < 0 ? -1 : 0;
 }
 
@@ -583,7 +542,10 @@ static bool is_prepared(const struct index *index, const struct index_record *re
            known_series(writer, study, record->value[ATTRIBUTE_SERIES_INSTANCE_UID]);
 }
 
-enum index_added index_add(struct index *index, const struct index_record *record, struct err *err)
+/* As index_add; but the instance that is there may be one that a file waiting to be entered (files_add)
+ * takes away. */
+static enum index_added add_object(struct index *index, const struct index_record *record,
+                                   struct err *err)
 {
     struct buf stored = {0};
     struct entry *study, *series;
@@ -591,14 +553,6 @@ enum index_added index_add(struct index *index, const struct index_record *recor
     const char *name;
     int64_t folder = 0;
 
-    if (index_need_transaction(index, err) < 0 || check_record(record, err) < 0)
-        return INDEX_ERROR;
-    buf_clear(&index->writer->warning);
-    if (index->writer->count > REMEMBER_MAX) {
-        if (writer_flush(index, err) < 0)
-            return INDEX_ERROR;
-        writer_forget(index->writer);
-    }
     if (!is_prepared(index, record)) {
         int exists = instance_exists(index, record->value[ATTRIBUTE_SOP_INSTANCE_UID], err);
 
@@ -614,7 +568,7 @@ enum index_added index_add(struct index *index, const struct index_record *recor
         goto out;
     added = INDEX_ERROR;
     if (name && record->path && record->path[0] == '/' &&
-        add_file(index, folder, name, record, sqlite3_last_insert_rowid(index->db), err) < 0)
+        files_add(index, folder, name, record, sqlite3_last_insert_rowid(index->db), err) < 0)
         goto out;
     count_object(index->writer, study, record);
     count_object(index->writer, series, record);
@@ -628,26 +582,22 @@ out:
     return added;
 }
 
-int index_file_put(struct index *index, const char *path, uint64_t size, int64_t mtime_ns,
-                   const char *sop_uid, struct err *err)
+enum index_added index_add(struct index *index, const struct index_record *record, struct err *err)
 {
-    sqlite3_stmt *statement;
-    const char *name;
-    int64_t folder, instance = 0;
+    enum index_added added;
 
-    if (index_need_transaction(index, err) < 0 ||
-        (folder = split_path(index, path, &name, err)) < 0 ||
-        drop_previous(index, folder, name, err) < 0)
-        return -1;
-    if (sop_uid && index->mode != INDEX_BULK) {
-        statement = index_statement(index, SQL_INSTANCE_FIND, err);
-        if (!statement)
-            return -1;
-        bind_text(statement, 1, sop_uid);
-        if (look(index, statement, &instance, err) < 0)
-            return -1;
+    if (index_need_transaction(index, err) < 0 || check_record(record, err) < 0)
+        return INDEX_ERROR;
+    buf_clear(&index->writer->warning);
+    if (index->writer->count > REMEMBER_MAX) {
+        if (writer_flush(index, err) < 0)
+            return INDEX_ERROR;
+        writer_forget(index->writer);
     }
-    return put_file(index, SQL_FILE_PUT, folder, name, size, mtime_ns, -instance, err);
+    added = add_object(index, record, err);
+    if (added != INDEX_EXISTS || index->writer->files.count == 0)
+        return added;
+    return files_flush(index, err) < 0 ? INDEX_ERROR : add_object(index, record, err);
 }
 
 /* ---- counters ---- */
@@ -685,6 +635,8 @@ int writer_flush(struct index *index, struct err *err)
 {
     struct writer *writer = index->writer;
 
+    if (files_flush(index, err) < 0)
+        return -1;
     for (struct entry *entry; (entry = writer->dirty);) {
         if ((entry->kind == ENTRY_STUDY ? flush_study(index, entry, err)
                                         : flush_series(index, entry, err)) < 0)

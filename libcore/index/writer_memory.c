@@ -39,6 +39,9 @@ void writer_forget(struct writer *writer)
     writer->dirty = NULL;
     writer->last_study = writer->last_series = writer->last_folder = NULL;
     memset(writer->last_term, 0, sizeof writer->last_term);
+    memset(writer->bound, 0, sizeof writer->bound); /* the statement may go as well */
+    writer->files.count = 0;
+    buf_clear(&writer->files.names);
     free(writer->recount);
     writer->recount = NULL;
     writer->recounts = 0;
@@ -49,6 +52,7 @@ void writer_free(struct writer *writer)
     if (!writer)
         return;
     writer_forget(writer);
+    buf_free(&writer->files.names);
     buf_free(&writer->scratch);
     buf_free(&writer->warning);
     free(writer);
@@ -98,6 +102,18 @@ void make_dirty(struct writer *writer, struct entry *entry)
     entry->dirty = true;
     entry->next_dirty = writer->dirty;
     writer->dirty = entry;
+}
+
+int look_up(struct index *index, sqlite3_stmt *statement, int64_t *id, struct err *err)
+{
+    int result = sqlite3_step(statement);
+
+    if (result == SQLITE_ROW)
+        *id = sqlite3_column_int64(statement, 0);
+    sqlite3_reset(statement);
+    if (result == SQLITE_ROW)
+        return 1;
+    return result == SQLITE_DONE ? 0 : index_failed(index, err);
 }
 
 /* ---- small tables of texts ---- */

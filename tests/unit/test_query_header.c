@@ -41,7 +41,7 @@ static int add_path(const char *path, const struct stat *status, int type, struc
     (void)where;
     if (type != FTW_F || scan_path(scanner, AT_FDCWD, path, &err) != SCAN_OK)
         return 0;
-    if (index_record_from_scan(scanner, &record, &arena, &err) == 0) {
+    if (index_record_from_scan(scanner, NULL, &record, &arena, &err) == 0) {
         enum index_added added;
 
         record.path = path;
