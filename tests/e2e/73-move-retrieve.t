@@ -134,7 +134,7 @@ jpeg=$(values "$DATA/pydicom/test_files/JPEG2000.dcm" 0008,0018)
 check_same 'JPEG 2000, decoded for who takes none' \
     "get relational=1 classes=$(values "$DATA/pydicom/test_files/JPEG2000.dcm" 0008,0016 | sed "s/^=SecondaryCaptureImageStorage/$SC/; s/^=NuclearMedicineImageStorage/1.2.840.10008.5.1.4.1.1.20/; s/^=MRImageStorage/1.2.840.10008.5.1.4.1.1.4/") syntaxes=$IMPLICIT IMAGE sop=$jpeg | tail -n 2" '0000 - 1 0 0
 released'
-check 'and the helper is gone with its worker' sh -c "! pgrep -P $RECV_PID"
+check 'and the helper is gone with its worker' wait_for 10 sh -c "! pgrep -P $RECV_PID"
 stop_recv
 check_same 'the receiver ends in order' 'echo $RECV_STATUS' 0
 done_testing
