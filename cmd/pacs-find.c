@@ -34,8 +34,7 @@ static const struct option_entry table[] = {
     {'k', "columns", OPTION_TEXT, FIELD(columns), "KEYWORD,...", "the columns after the reference"},
     {0, "sort", OPTION_TEXT, FIELD(sort), "KEYWORD,...", "order; -KEYWORD: the other way round"},
     {0, "limit", OPTION_NUMBER, FIELD(limit), "N", "at most N lines"},
-    {'t', "timeout", OPTION_NUMBER, FIELD(timeout), "S",
-     "seconds of a peer's silence (pacs.conf says, else 60)"},
+    {'t', "timeout", OPTION_NUMBER, FIELD(timeout), "S", "seconds of a peer's silence"},
     {0, NULL, OPTION_HEADING, 0, NULL,
      "How lines look (a table on a terminal, else tab-separated):"},
     {0, "table", OPTION_FLAG, FIELD(table), NULL, "aligned columns under a header"},
@@ -48,13 +47,12 @@ static const struct option_entry table[] = {
     OPTIONS_END,
 };
 static const struct options_usage usage = {
-    "[options] [@PEER...|@all] [@local] [Keyword=value...] [REFERENCE...|-]",
+    "[options] [@PEER...] [Keyword=value...] [REFERENCE...|-]",
     "Finds patients, studies, series or instances in the index, or in those of peers.",
     "Keys: PatientName=doe* Modality=CT,MR StudyDate=20240101-20240630 StudyDate=30d-\n"
     "      'Rows>=512' 'SliceThickness<2' 'AccessionNumber=\"\"'; all must hold.\n"
-    "@PEER asks a peer of pacs.conf, or AET@HOST:PORT, instead of the index; @local is the index.\n"
-    "Status: 0 something matched, 1 nothing did, 2 could not look (or not everywhere, and\n"
-    "        nothing matched).",
+    "@PEER (or AET@HOST:PORT) asks a peer, @all all peers, @local the index.\n"
+    "Status: 0 something matched, 1 nothing did, 2 could not look everywhere.",
     table,
 };
 

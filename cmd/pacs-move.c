@@ -35,7 +35,7 @@ struct fields {
 static const struct option_entry table[] = {
     {'t', "to", OPTION_TEXT, FIELD(to), "PEER", "where to: of pacs.conf, or AET@HOST:PORT"},
     {'f', "from", OPTION_TEXT, FIELD(from), "PEER",
-     "from where, into the archive; with --to: from there to PEER"},
+     "from where; with --to: from there to that PEER"},
     {'j', "associations", OPTION_NUMBER, FIELD(associations), "N",
      "at a time (pacs.conf says, else 1)"},
     {0, "tries", OPTION_NUMBER, FIELD(tries), "N",
@@ -53,8 +53,8 @@ static const struct options_usage usage = {
     "--to PEER [options] [REFERENCE...|-]\n"
     "--from PEER [--to PEER] [options] [REFERENCE...|-]",
     "Sends objects to a peer, fetches them from one, or has one send them to another.\n"
-    "References are UIDs of studies, series or instances, patient:ID, and files (to send);\n"
-    "or lines on stdin that begin so.",
+    "References are UIDs of studies, series or instances, patient:ID, and (to send)\n"
+    "files; or lines on stdin that begin so.",
     "-v names each object, and in which transfer syntax it went.\n"
     "Status: 0 all of it, 1 some of it or nothing, 2 could not begin.",
     table,

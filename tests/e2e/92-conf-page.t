@@ -4,19 +4,34 @@
 . "$(dirname "$0")/lib.sh"
 require_tool mandoc pacs-recv
 
-# NAME DEFAULT of the table in the source; lists without a default have "none", addresses "all".
-sed -n 's/^ *{"\([a-z-]*\)", SETTING_[A-Z]*, FIELD([a-z_]*), \("\([^"]*\)"\|NULL\),.*/\1 \3/p' \
-    "$SRC/libcore/net/recv_config.c" >source.txt
-check 'the source has a table of settings' test -s source.txt
-
 mandoc -Tascii -O width=500 "$SRC/man/pacs.conf.5" | sed "s/.$(printf '\b')//g" >page.txt
-awk '/^   \[recv\]/ { on = 1; next } /^   \[|^[A-Z]/ { on = 0 }
-    on && $2 == "=" { name = $1 }
-    on && match($0, /Default: [^ ]*\.$/) {
-        value = substr($0, RSTART + 9, RLENGTH - 10)
-        print name, value == "none" || value == "all" ? "" : value
-    }' page.txt >described.txt
-check 'the page has the same, with the same defaults' diff source.txt described.txt
+
+# settings SOURCE TABLE: NAME DEFAULT of a table in the source; lists without a default have "none", addresses "all".
+settings()
+{
+    sed -n "/ $2\[\]/,/^};/s/^ *{\"\([a-z-]*\)\", SETTING_[A-Z]*, FIELD([a-z_]*), \(\"\([^\"]*\)\"\|NULL\).*/\1 \3/p" \
+        "$SRC/libcore/net/$1"
+}
+
+# described SECTION: the same of the page. What has no fixed default is said in words.
+described()
+{
+    awk -v section="$1" '/^   \[/ { on = index($0, "   [" section "]") == 1; next } /^[A-Z]/ { on = 0 }
+        on && $2 == "=" { name = $1 }
+        on && match($0, /Default: .*\.$/) {
+            value = substr($0, RSTART + 9, RLENGTH - 10)
+            print name, value ~ / / || value == "none" || value == "all" ? "" : value
+        }' page.txt
+}
+
+for section in 'recv:recv_config.c:settings' 'peer NAME:peers.c:peer_settings' 'tls:peers.c:tls_settings'; do
+    name=${section%%:*}
+    table=${section#*:}
+    settings "${table%:*}" "${table#*:}" >source.txt
+    described "$name" >described.txt
+    check "[$name] has settings" test -s source.txt
+    check "[$name]: the page has the same, with the same defaults" diff source.txt described.txt
+done
 
 mkdir "$A"
 awk '/^EXAMPLES/ { on = 1 } /^SEE ALSO/ { on = 0 } on && /^           / { print substr($0, 12) }' \
@@ -26,8 +41,7 @@ check 'pacs-recv takes the example' start_recv
 stop_recv
 check_same 'and stops in order' 'echo $RECV_STATUS' 0
 
-echo 'calling-aet = CT1' >>"$A/pacs.conf"
-sed -i 's/^\[store\]/\n/; s/^duplicate.*//' "$A/pacs.conf"
-check_fails 'a misspelt name stops it' 2 pacs-recv -A "$A" -p 0
+sed -i 's/^\[recv\]/&\ncalling-aet = CT1/' "$A/pacs.conf"
+check_fails 'a misspelt name stops it' 2 timeout 20 pacs-recv -A "$A" -p 0
 check_like 'and is named with its line' 'cat "$LAST"' 'pacs.conf:[0-9]+: .*calling-aet'
 done_testing

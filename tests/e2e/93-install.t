@@ -18,6 +18,13 @@ for source in "$SRC"/cmd/pacs-*.c; do
     check "$name(1) is there" test -s "root/usr/share/man/man1/$name.1"
     check "$name is completed" test -e "root/usr/share/bash-completion/completions/$name"
 done
+check_fails 'the helper of pacs-find is found' 2 root/usr/bin/pacs-find @X@localhost:1
+check_like 'and asks' 'cat "$LAST"' '^pacs-find: X@localhost:1: '
+check_unlike 'where it is installed' 'cat "$LAST"' 'find-peer'
+mv root/usr/lib/pacsutils/find-peer find-peer
+check_fails 'without it' 2 root/usr/bin/pacs-find @X@localhost:1
+check_like 'that is said' 'cat "$LAST"' 'find-peer.*the installation is not whole'
+mv find-peer root/usr/lib/pacsutils/find-peer
 check 'pacs(7) and pacs.conf(5) are there' \
     test -s root/usr/share/man/man7/pacs.7 -a -s root/usr/share/man/man5/pacs.conf.5
 check_same 'the service starts the installed receiver' \
