@@ -27,7 +27,7 @@ LDFLAGS  += $(SANFLAGS) -Wl,--as-needed
 LIBS     := -lsqlite3 -larchive -lz -linih -ljansson -lxxhash -lcrypto -lpthread -lm
 DCMTK    := -ldcmtls -ldcmnet -ldcmdata -loflog -lofstd -lssl
 # The codecs, with what only they need.
-CODECS   := -ldcmjpeg -ldcmjpls -lijg8 -lijg12 -lijg16 -ldcmimage -ldcmimgle -lcharls -lopenjp2
+CODECS   := -ldcmjpeg -lijg8 -lijg12 -lijg16 -ldcmimage -ldcmimgle -lcharls -lopenjp2
 
 # Commands that need DCMTK are linked with it; all others stay clear of it and start in a millisecond.
 DCMTK_COMMANDS := pacs-recv pacs-echo pacs-move

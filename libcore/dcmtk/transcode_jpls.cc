@@ -1,43 +1,14 @@
 /*
- * JPEG-LS: decoded by CharLS 2, encoded by DCMTK's coder, which is called for one frame in a data set of
- * its own. DCMTK 3.6.7 decodes with an old CharLS that ends the process (assert) on some damaged data.
+ * JPEG-LS by CharLS 2. DCMTK 3.6.7 brings an old CharLS that ends the process (assert) on some damaged data; the two do
+ * not go into one program, since they share names.
  */
 #include "dcmtk/transcode_internal.hh"
 
-#include "dcmtk/dcmjpls/djcodece.h"
-#include "dcmtk/dcmjpls/djcparam.h"
-
 #include <charls/charls_jpegls_decoder.h>
-
-#include <cstring>
+#include <charls/charls_jpegls_encoder.h>
 
 namespace transcode
 {
-
-static void check(const OFCondition &result, const char *what)
-{
-    if (result.bad())
-        fail("%s: %s", what, result.text());
-}
-
-/* What the coder asks of a data set. */
-static void describe(DcmDataset &image, const Format &format, unsigned bits)
-{
-    const char *what = "describing a frame";
-
-    check(image.putAndInsertUint16(DCM_SamplesPerPixel, static_cast<Uint16>(format.samples)), what);
-    check(image.putAndInsertString(DCM_PhotometricInterpretation, format.photometric.c_str()),
-          what);
-    if (format.samples > 1)
-        check(image.putAndInsertUint16(DCM_PlanarConfiguration, 0), what);
-    check(image.putAndInsertString(DCM_NumberOfFrames, "1"), what);
-    check(image.putAndInsertUint16(DCM_Rows, static_cast<Uint16>(format.rows)), what);
-    check(image.putAndInsertUint16(DCM_Columns, static_cast<Uint16>(format.columns)), what);
-    check(image.putAndInsertUint16(DCM_BitsAllocated, static_cast<Uint16>(bits)), what);
-    check(image.putAndInsertUint16(DCM_BitsStored, static_cast<Uint16>(bits)), what);
-    check(image.putAndInsertUint16(DCM_HighBit, static_cast<Uint16>(bits - 1)), what);
-    check(image.putAndInsertUint16(DCM_PixelRepresentation, 0), what);
-}
 
 static void check(charls_jpegls_errc status)
 {
@@ -76,35 +47,33 @@ Frame decode_jpeg_ls(const Format &format, const Bytes &coded)
 
 Bytes encode_jpeg_ls(const Format &format, const Frame &frame)
 {
-    /* Raw: as wide as allocated, so that every bit survives. */
-    const DJLSCodecParameter parameter(OFFalse, 0, 0, 0, 0, 0, OFFalse, EJLSUC_never, OFFalse,
-                                       EJLSPC_restore, OFFalse,
-                                       DJLSCodecParameter::interleaveDefault);
-    DJLSLosslessEncoder encoder;
-    DcmDataset image;
-    DcmPixelData element(DcmTag(DCM_PixelData, EVR_OW));
-    DcmPixelSequence *made = nullptr;
-    DcmPixelItem *item = nullptr;
-    DcmStack stack;
-    OFBool remove = OFFalse;
-    Bytes data = interleave(frame, format);
-    const size_t length = data.size();
-    Uint8 *coded = nullptr;
+    std::unique_ptr<charls_jpegls_encoder, decltype(&charls_jpegls_encoder_destroy)> encoder(
+        charls_jpegls_encoder_create(), charls_jpegls_encoder_destroy);
+    const Bytes data = interleave(frame, format);
+    /* As wide as allocated, so that every bit survives. */
+    charls_frame_info info = {};
+    size_t room = 0, written = 0;
+    Bytes coded;
 
-    data.resize(length + (length & 1));
-    describe(image, format, format.bits_allocated);
-    stack.push(&image);
-    stack.push(&element);
-    OFCondition result =
-        encoder.encode(reinterpret_cast<const Uint16 *>(data.data()), static_cast<Uint32>(length),
-                       nullptr, made, &parameter, stack, remove);
-    std::unique_ptr<DcmPixelSequence> owner(made);
-    check(result, "the JPEG-LS encoder");
-    if (!made || made->card() != 2)
-        fail("the JPEG-LS encoder makes nothing of it");
-    check(made->getItem(item, 1), "the JPEG-LS encoder");
-    check(item->getUint8Array(coded), "the JPEG-LS encoder");
-    return {coded, coded + item->getLength()};
+    if (!encoder)
+        throw Failure{ERR_FAILED, "no memory for JPEG-LS"};
+    info.width = format.columns;
+    info.height = format.rows;
+    info.bits_per_sample = static_cast<int32_t>(format.bits_allocated);
+    info.component_count = static_cast<int32_t>(format.samples);
+    check(charls_jpegls_encoder_set_frame_info(encoder.get(), &info));
+    if (format.samples > 1)
+        check(charls_jpegls_encoder_set_interleave_mode(encoder.get(),
+                                                        charls::interleave_mode::line));
+    check(charls_jpegls_encoder_get_estimated_destination_size(encoder.get(), &room));
+    coded.resize(room);
+    check(charls_jpegls_encoder_set_destination_buffer(encoder.get(), coded.data(), room));
+    check(charls_jpegls_encoder_encode_from_buffer(encoder.get(), data.data(), data.size(), 0));
+    check(charls_jpegls_encoder_get_bytes_written(encoder.get(), &written));
+    coded.resize(written);
+    if (written & 1)
+        coded.push_back(0);
+    return coded;
 }
 
 } // namespace transcode
